@@ -1,0 +1,91 @@
+//! The Engine API as dockerd reads it: a call in, the list of what it needs out; pure, and knows no users.
+
+use std::collections::BTreeMap;
+
+use crate::authz::{Action, Requirements, Resource};
+
+/// One Engine API call, as the question or the gateway shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The HTTP method, as sent.
+    pub method: &'a str,
+    /// The raw request target: undecoded, with its query, possibly in absolute form.
+    pub uri: &'a str,
+    /// Canonical header names (`Content-Type`) with one value each.
+    pub headers: &'a BTreeMap<String, String>,
+    /// The body's bytes; `None` where the door did not show any.
+    pub body: Option<&'a [u8]>,
+    /// Which door the call came through, and so how far its parts can be trusted.
+    pub door: Door,
+}
+
+/// Where a call was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Only in dockerd's question: what dockerd does not show could still be there.
+    Plugin,
+    /// In our own gateway first, which refuses what the plugin could not see.
+    Gateway,
+}
+
+/// What a call is and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classified {
+    /// The operation, which is also the action of the first requirement.
+    pub operation: Action,
+    /// The docker command line that people know it by, such as `docker ps`.
+    pub verb: &'static str,
+    /// What the call acts on, for the record.
+    pub object: Resource,
+    /// Everything that must be granted.
+    pub requirements: Requirements,
+}
+
+/// Why a call is denied before any policy is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// A stable word for scripts, such as `unclassified` or `body-missing`.
+    pub code: RefusalCode,
+    /// What was wrong, and what to do, for the user; holds no secret and no control character.
+    pub message: String,
+    /// The operation, where the route was recognised.
+    pub operation: Option<Action>,
+}
+
+macro_rules! refusal_codes {
+    ($($variant:ident $name:literal $summary:literal;)*) => {
+        /// Why a call was refused; the set grows, the words never change their meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum RefusalCode { $(#[doc = $summary] $variant,)* }
+
+        impl RefusalCode {
+            /// Every code.
+            pub const ALL: &'static [RefusalCode] = &[$(RefusalCode::$variant,)*];
+
+            /// The stable word.
+            pub const fn name(self) -> &'static str {
+                match self { $(RefusalCode::$variant => $name,)* }
+            }
+
+            /// What it means.
+            pub const fn summary(self) -> &'static str {
+                match self { $(RefusalCode::$variant => $summary,)* }
+            }
+        }
+    };
+}
+
+refusal_codes! {
+    Unclassified    "unclassified"     "no known operation: the route, method or value is not one that this version knows";
+    UriAmbiguous    "uri-ambiguous"    "the request target could be read in two ways";
+    ApiVersion      "api-version"      "the API version is missing its bounds: too old, or not a version";
+    QueryAmbiguous  "query-ambiguous"  "a query parameter is repeated, undecodable or could be read in two ways";
+    QueryInvalid    "query-invalid"    "a query parameter has a value that cannot be understood";
+    BodyMissing     "body-missing"     "the call needs its body judged, and none was shown";
+    BodyUnexpected  "body-unexpected"  "the call takes no body, and one was announced";
+    BodyForm        "body-form"        "a form body could override the query unseen";
+    BodyAmbiguous   "body-ambiguous"   "the body could be read in two ways";
+    BodyInvalid     "body-invalid"     "the body is not what the operation takes";
+    ReferenceInvalid "reference-invalid" "an image reference that the daemon would not accept";
+}

@@ -1,0 +1,4 @@
+//! x
+
+pub mod authz;
+pub mod engine;
