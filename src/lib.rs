@@ -1,4 +1,17 @@
-//! x
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod authz;
 pub mod engine;
+
+pub mod audit;
+pub mod directory;
+pub mod identity;
+pub mod policy;
+pub mod store;
+
+pub mod admin;
+pub mod plugin;
+
+pub mod cli;
+pub mod config;
+pub mod serve;

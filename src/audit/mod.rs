@@ -1,0 +1,1 @@
+//! The trail: records, the one writer, queries and exports.

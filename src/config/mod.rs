@@ -1,0 +1,1 @@
+//! The config file: strict TOML to each module's own settings.

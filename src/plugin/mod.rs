@@ -1,0 +1,1 @@
+//! The socket that dockerd calls: wire types and the one handler.

@@ -1,0 +1,1 @@
+//! Wiring, sockets, signals, readiness and shutdown.

@@ -1,0 +1,1 @@
+//! SQLite: opening, pragmas, migrations and file modes.
