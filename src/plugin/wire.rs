@@ -58,6 +58,10 @@ impl Question {
         if json.iter().all(u8::is_ascii_whitespace) {
             return Err(QuestionError::Empty);
         }
+        // A list would be taken for the fields in order, which dockerd never sends.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(QuestionError::Incomplete);
+        }
         let question: Self = serde_json::from_slice(json).map_err(QuestionError::Undecodable)?;
         if question.request_method.is_empty() || question.request_uri.is_empty() {
             return Err(QuestionError::Incomplete);
@@ -119,7 +123,9 @@ mod tests {
         for empty in [&b""[..], b" \n"] {
             assert!(matches!(Question::read(empty), Err(QuestionError::Empty)));
         }
-        for partial in [&b"{}"[..], br#"{"RequestMethod":"GET"}"#, br#"{"RequestUri":"/_ping"}"#] {
+        for partial in
+            [&b"{}"[..], br#"{"RequestMethod":"GET"}"#, br#"{"RequestUri":"/_ping"}"#, b"null", b"[]"]
+        {
             assert!(matches!(Question::read(partial), Err(QuestionError::Incomplete)));
         }
         for broken in
