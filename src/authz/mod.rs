@@ -1,9 +1,19 @@
 //! The decision core: subjects, actions, resources, roles, requirements and `decide`; no I/O, no clock.
 
 mod action;
+mod decision;
+mod index;
+mod pattern;
 mod requirement;
 mod resource;
+mod rules;
+mod subject;
 
 pub use action::Action;
+pub use decision::{Cause, DecidedBy, Decision, Denial, Finding};
+pub use index::Index;
+pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};
 pub use resource::{Kind, Owner, Resource};
+pub use rules::{Actions, Effect, Grant, MAX_DEPTH, Permission, Principal, Rules, RulesError};
+pub use subject::Subject;

@@ -1,8 +1,9 @@
 //! Requirements: the non-empty list of what a call needs, every one of which must be granted.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Action, Kind, Resource};
+use super::{Action, Kind, Owner, Resource};
 
 /// An action on a resource that a call needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,9 +61,11 @@ impl Requirements {
         self.0.iter()
     }
 
-    /// All of them, for the inventory to fill in owners.
-    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Requirement> {
-        self.0.iter_mut()
+    /// Fills in who created each resource, as the inventory knows it.
+    pub fn assign_owners(&mut self, owner_of: impl Fn(&Resource) -> Option<Arc<Owner>>) {
+        for requirement in &mut self.0 {
+            requirement.resource.owner = owner_of(&requirement.resource);
+        }
     }
 }
 

@@ -4,6 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::authz::{Action, Requirements, Resource};
 
+#[allow(dead_code, reason = "its readers are written on top of it")]
+mod hostpath;
+#[allow(dead_code, unused_imports, reason = "its readers are written on top of it")]
+mod json;
+#[allow(dead_code, reason = "its readers are written on top of it")]
+mod query;
+#[allow(dead_code, reason = "its readers are written on top of it")]
+mod reference;
+#[allow(dead_code, reason = "its readers are written on top of it")]
+mod uri;
+
 /// One Engine API call, as the question or the gateway shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -52,6 +63,26 @@ pub struct Refusal {
     /// The operation, where the route was recognised.
     pub operation: Option<Action>,
 }
+
+impl Refusal {
+    /// A refusal before the operation is known; control characters in the message are replaced
+    /// and an overlong message is cut, so that what a caller sent can be quoted in it.
+    pub(crate) fn new(code: RefusalCode, message: impl AsRef<str>) -> Self {
+        let message = message.as_ref();
+        let mut shown: String = message
+            .chars()
+            .take(MESSAGE_LIMIT)
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        if message.chars().nth(MESSAGE_LIMIT).is_some() {
+            shown.push('…');
+        }
+        Self { code, message: shown, operation: None }
+    }
+}
+
+/// The longest message, in characters, that a user is shown.
+const MESSAGE_LIMIT: usize = 500;
 
 macro_rules! refusal_codes {
     ($($variant:ident $name:literal $summary:literal;)*) => {
