@@ -1,6 +1,7 @@
 //! The ground itself: a private engine starts, answers the right people, and leaves nothing behind.
 
 use crate::support::dockerd::{Dockerd, Ground};
+use crate::support::stub;
 
 #[test]
 fn a_private_engine_runs_containers_for_a_person_with_a_certificate() {
@@ -35,6 +36,19 @@ fn an_engine_that_is_dropped_leaves_no_container_and_no_socket() {
 
     assert!(!ground.path().join("docker.sock").exists());
     assert_eq!(processes_that_name(&ground.path().display().to_string()), Vec::<String>::new());
+}
+
+#[test]
+fn the_engine_asks_the_plugin_of_the_ground_and_nobody_else() {
+    let ground = Ground::new(&["carol"]);
+    stub::answering(&ground.plugin_socket(), r#"{"Allow":false,"Msg":"not today"}"#);
+    let dockerd = Dockerd::start(&ground);
+
+    let over_tls = dockerd.docker("carol").run(&["version"]).refused();
+    let on_the_socket = dockerd.docker_without_identity().run(&["ps"]).refused();
+
+    let expected = "Error response from daemon: authorization denied by plugin wharfinger: not today";
+    assert_eq!((over_tls.as_str(), on_the_socket.as_str()), (expected, expected));
 }
 
 fn processes_that_name(what: &str) -> Vec<String> {

@@ -3,3 +3,4 @@
 pub(crate) mod docker;
 pub(crate) mod dockerd;
 pub(crate) mod process;
+pub(crate) mod stub;
