@@ -77,6 +77,7 @@ unpack() {
 # The libraries that were unpacked are for the programs that were unpacked, and for nothing else.
 wrap() {
   local libraries
+  if ! LC_ALL=C ldd "$1" 2>/dev/null | grep -q '=>'; then ln -sf "$1" "$TOOLS/bin/${1##*/}"; return; fi
   libraries=$(printf '%s:' "$2"/usr/lib/*-linux-gnu "$2"/lib/*-linux-gnu)
   printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "${libraries%:}" "$1" > "$TOOLS/bin/${1##*/}"
   chmod +x "$TOOLS/bin/${1##*/}"
