@@ -222,10 +222,10 @@ mod tests {
         )
             .prop_map(|(p, g, h, m)| {
                 // Every role and every set is defined.
-                let roles: String =
+                let roles: Vec<String> =
                     (0..5).map(|n| format!("p, role:r{n}, system.ping, *, allow\n")).collect();
-                let sets: String = (0..4).map(|n| format!("g2, system.ping, set:s{n}\n")).collect();
-                [roles, sets, p.concat(), g.concat(), h.concat(), m.concat()].concat()
+                let sets: Vec<String> = (0..4).map(|n| format!("g2, system.ping, set:s{n}\n")).collect();
+                [roles.concat(), sets.concat(), p.concat(), g.concat(), h.concat(), m.concat()].concat()
             })
     }
 

@@ -79,23 +79,20 @@ fn split(text: &str) -> Result<Vec<String>, &'static str> {
     let mut rest = text;
     loop {
         rest = rest.trim_start();
-        let field = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let (field, after) = unquote(quoted)?;
-                rest = after.trim_start();
-                field
+        let field = if let Some(quoted) = rest.strip_prefix('"') {
+            let (field, after) = unquote(quoted)?;
+            rest = after.trim_start();
+            field
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let (field, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            if field.contains('"') {
+                return Err(
+                    "a quote stands in the middle of a field: quote the whole field, and double the quote",
+                );
             }
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let (field, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-                if field.contains('"') {
-                    return Err(
-                        "a quote stands in the middle of a field: quote the whole field, and double the quote",
-                    );
-                }
-                rest = after;
-                field.trim().to_owned()
-            }
+            rest = after;
+            field.trim().to_owned()
         };
         fields.push(field);
         match rest.strip_prefix(',') {

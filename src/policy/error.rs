@@ -99,11 +99,10 @@ impl Field {
 const SHOWN: usize = 20;
 
 fn list(problems: &[Problem]) -> String {
-    let mut text: String = problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect();
-    if problems.len() > SHOWN {
-        text.push_str(&format!("\n  and {} more", problems.len() - SHOWN));
-    }
-    text
+    let more = problems.len().saturating_sub(SHOWN);
+    let shown = problems.iter().take(SHOWN).map(ToString::to_string);
+    let lines = shown.chain((more > 0).then(|| format!("and {more} more")));
+    lines.flat_map(|line| ["\n  ".to_owned(), line]).collect()
 }
 
 /// A name as messages show it: short, and without characters that move a terminal's cursor.

@@ -39,7 +39,7 @@ fn definitions(text: &str) -> Result<Definitions, String> {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.trim().to_owned();
+            name.trim().clone_into(&mut section);
             continue;
         }
         let Some((key, value)) = line.split_once('=') else {

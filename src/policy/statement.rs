@@ -107,16 +107,14 @@ fn step(circle: &str, from: &str, to: &str) -> bool {
 }
 
 fn permission(holder: &str, action: &str, resource: &str, effect: &str) -> Result<Statement, Wrong> {
-    let role = match holder.strip_prefix("role:") {
-        Some(role) => name(Field::Holder, "role", role)?,
-        None => {
-            let message = format!(
-                "`{}` is not a role: permissions belong to roles, written `role:developer`, and `g` grants the role",
-                shown(holder)
-            );
-            return Err((Field::Holder, message));
-        }
+    let Some(role) = holder.strip_prefix("role:") else {
+        let message = format!(
+            "`{}` is not a role: permissions belong to roles, written `role:developer`, and `g` grants the role",
+            shown(holder)
+        );
+        return Err((Field::Holder, message));
     };
+    let role = name(Field::Holder, "a role", role)?;
     let actions = actions(Field::Action, action)?;
     let resource = Pattern::parse(resource).map_err(|error| (Field::Resource, error.to_string()))?;
     let effect = match effect {
@@ -129,7 +127,7 @@ fn permission(holder: &str, action: &str, resource: &str, effect: &str) -> Resul
 
 fn link(holder: &str, held: &str) -> Result<Statement, Wrong> {
     if let Some(heir) = holder.strip_prefix("role:") {
-        let heir = name(Field::Holder, "role", heir)?;
+        let heir = name(Field::Holder, "a role", heir)?;
         return Ok(Statement::Inherits(heir, role(held)?));
     }
     let principal = principal(holder)?;
@@ -147,14 +145,14 @@ fn link(holder: &str, held: &str) -> Result<Statement, Wrong> {
 fn member_of(member: &str, set: &str) -> Result<Statement, Wrong> {
     let member = actions(Field::Member, member)?;
     match set.strip_prefix("set:") {
-        Some(set) => Ok(Statement::Member(member, name(Field::Set, "action set", set)?)),
+        Some(set) => Ok(Statement::Member(member, name(Field::Set, "an action set", set)?)),
         None => Err((Field::Set, format!("`{}` is not an action set: write it `set:run`", shown(set)))),
     }
 }
 
 fn role(text: &str) -> Result<String, Wrong> {
     match text.strip_prefix("role:") {
-        Some(role) => name(Field::Role, "role", role),
+        Some(role) => name(Field::Role, "a role", role),
         None => Err((Field::Role, format!("`{}` is not a role: write it `role:developer`", shown(text)))),
     }
 }
@@ -188,7 +186,7 @@ fn actions(field: Field, text: &str) -> Result<Actions, Wrong> {
         return Ok(Actions::Any);
     }
     if let Some(set) = text.strip_prefix("set:") {
-        return Ok(Actions::Set(name(field, "action set", set)?));
+        return Ok(Actions::Set(name(field, "an action set", set)?));
     }
     Action::parse(text).map(Actions::One).ok_or_else(|| {
         let advice = Action::nearest(text).map_or_else(
