@@ -2,5 +2,7 @@
 
 pub(crate) mod docker;
 pub(crate) mod dockerd;
+pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod stub;
+pub(crate) mod wharfinger;
