@@ -74,7 +74,7 @@ impl Drop for Server {
 
 /// A configuration that the program serves out of the box: the shipped policy, one user, a new trail.
 fn configure(dir: &Path, user: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
-    let at = |name: &str| dir.join(name);
+    let at = |name: &str| dir.join(name).display().to_string();
     fs::write(
         at("users.toml"),
         format!("[groups.docker-admins]\n[users.{user:?}]\ngroups = [\"docker-admins\"]\n"),
@@ -88,7 +88,7 @@ fn configure(dir: &Path, user: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
         trail = at("audit.db"),
     );
     fs::write(at("wharfinger.toml"), config)?;
-    Ok((at("wharfinger.toml"), at("plugin.sock")))
+    Ok((dir.join("wharfinger.toml"), dir.join("plugin.sock")))
 }
 
 /// What the process has used until now; nothing when it is unknown or gone.
