@@ -20,9 +20,12 @@ groups = ["docker-developers"]
 groups = ["docker-testers"]
 [users.carol]
 groups = ["docker-admins"]
+[users.olga]
+groups = ["docker-operators"]
 [users.dave]
 [groups.docker-developers]
 [groups.docker-testers]
+[groups.docker-operators]
 [groups.docker-admins]
 "#;
 
@@ -131,7 +134,7 @@ impl Drop for Wharfinger {
 }
 
 /// A whole wharf: the program, an engine that asks it, an image to run. Alice is a developer, bob a tester,
-/// carol an admin, and dave has no role.
+/// carol an admin, olga an operator; dave has no role, and mallory is not in the directory.
 pub(crate) struct Wharf {
     // In this order: the engine ends before the plugin that it asks, and the directory goes last.
     pub(crate) dockerd: Dockerd,
@@ -147,7 +150,7 @@ impl Wharf {
 
     /// With more sections in the configuration, which may name files in the directory that `sections` gets.
     pub(crate) fn start_with(sections: impl FnOnce(&Path) -> String) -> Self {
-        let ground = Ground::new(&["alice", "bob", "carol", "dave", "mallory"]);
+        let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "mallory"]);
         let wharfinger = Wharfinger::start_with(&ground, &sections(ground.path()));
         let dockerd = Dockerd::start(&ground);
         dockerd.import_busybox("carol");
