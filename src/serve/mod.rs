@@ -46,6 +46,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         })
         .context("audit trail")?,
     );
+    let sources = rim::sources();
     let counters = Arc::new(Counters::default());
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
@@ -53,13 +54,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Arc::clone(&directory),
         Arc::clone(&policy),
         Arc::clone(&trail),
-        rim::sources(),
+        sources,
         Arc::clone(&counters),
     ));
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory));
     let plugin_socket = socket::listen(&config.plugin.socket, SOCKET_MODE, &mut inherited)?;
     let admin_socket = socket::listen(&config.admin.socket, SOCKET_MODE, &mut inherited)?;
-    let admin = Admin::new(Arc::clone(&policy), directory, config.audit.database, counters, reload.as_action());
+    let admin = Admin {
+        policy: Arc::clone(&policy),
+        trail: Arc::clone(&trail),
+        database: config.audit.database,
+        counters,
+        reload: reload.as_action(),
+        started: (sources.now)(),
+        now: sources.now,
+    };
 
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
