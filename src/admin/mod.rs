@@ -4,6 +4,7 @@ mod peer;
 mod problem;
 mod routes;
 mod settings;
+mod trail;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +52,9 @@ impl std::fmt::Debug for Admin {
 pub async fn serve(listener: UnixListener, admin: Admin, mut stop: watch::Receiver<bool>) {
     let router = routes::router(admin, peer::own_uid());
     let service = router.into_make_service_with_connect_info::<peer::Peer>();
-    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    let stopped = async move {
+        drop(stop.wait_for(|stop| *stop).await);
+    };
     if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
         warn!(%error, "the admin socket ended");
     }

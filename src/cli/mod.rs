@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod client;
 mod output;
+mod status;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -50,12 +51,15 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let config = || Config::load(cli.config.as_deref());
+    let client = || client::Client::new(&config()?.admin.socket);
     match cli.command {
         Command::Serve => {
             crate::serve::run(config()?)?;
             Ok(Outcome::Done)
         }
         Command::Check { user } => check::run(cli.config.as_deref(), user.as_deref(), out),
+        Command::Status { output } => status::status(&client()?, output, out),
+        Command::Reload => status::reload(&client()?, out),
         Command::Actions { output } => actions::run(output, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wharfinger", out);

@@ -37,7 +37,7 @@ pub async fn serve(listener: UnixListener, handler: Arc<Handler>, mut stop: watc
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         }
     }
     while connections.join_next().await.is_some() {}
@@ -52,7 +52,7 @@ async fn connection(stream: UnixStream, handler: Arc<Handler>, mut stop: watch::
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -60,6 +60,11 @@ async fn connection(stream: UnixStream, handler: Arc<Handler>, mut stop: watch::
     if let Err(error) = ended {
         debug!(%error, "connection of dockerd ended");
     }
+}
+
+/// Returns when `stop` is set, or nobody is left who could set it.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 async fn respond(handler: &Arc<Handler>, request: Request<Incoming>) -> Response<Full<Bytes>> {
