@@ -222,3 +222,122 @@ fn created(body: &[u8]) -> Option<String> {
 fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use jiff::Timestamp;
+
+    use super::{Handler, Question, Settings, Sources};
+    use crate::audit::{self, Trail};
+    use crate::directory::Directory;
+    use crate::identity::Identifier;
+    use crate::plugin::Counters;
+    use crate::policy::{PolicySource, Store};
+
+    pub(in crate::plugin) fn handler(directory: &tempfile::TempDir, now: fn() -> Timestamp) -> Arc<Handler> {
+        let stamp: audit::Stamp = Arc::new(|| (Timestamp::UNIX_EPOCH, [9; 10]));
+        let trail = Trail::open(audit::Settings::new(directory.path().join("audit.db"), stamp)).unwrap();
+        Arc::new(Handler::new(
+            Settings::default(),
+            Identifier::new(crate::identity::Settings::default()).unwrap(),
+            Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
+            Arc::new(Store::open(PolicySource::Embedded).unwrap()),
+            Arc::new(trail),
+            Sources { now, random },
+            Arc::new(Counters::default()),
+        ))
+    }
+
+    /// Different each time, as ids must be.
+    fn random() -> [u8; 10] {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let mut bytes = [0; 10];
+        bytes[2..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        bytes
+    }
+
+    fn epoch() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn question(method: &str, uri: &str) -> Question {
+        Question { request_method: method.to_owned(), request_uri: uri.to_owned(), ..Question::default() }
+    }
+
+    fn json(answer: &super::Answer) -> serde_json::Value {
+        serde_json::to_value(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_everyone_may_do_is_allowed_and_the_rest_denied_with_the_reason_and_an_id() {
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, epoch);
+        assert_eq!(json(&handler.request(question("GET", "/_ping")).await), serde_json::json!({"Allow": true}));
+        let denied = json(&handler.request(question("GET", "/v1.41/containers/json")).await);
+        assert_eq!(denied["Allow"], false);
+        let message = denied["Msg"].as_str().unwrap();
+        let expected = "anonymous may not container.list (docker ps): no role that anonymous holds grants it [0000000000";
+        assert!(message.starts_with(expected), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_question_is_a_denial_on_record_and_the_next_question_is_answered() {
+        static PANIC: AtomicBool = AtomicBool::new(false);
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        /// Panics where the question is judged, which reads the clock after its arrival was stamped.
+        fn clock() -> Timestamp {
+            if PANIC.load(Ordering::SeqCst) && ASKED.fetch_add(1, Ordering::SeqCst) == 1 {
+                panic!("planted");
+            }
+            Timestamp::UNIX_EPOCH
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, clock);
+        PANIC.store(true, Ordering::SeqCst);
+        let denied = json(&handler.request(question("GET", "/_ping")).await);
+        PANIC.store(false, Ordering::SeqCst);
+        assert_eq!(denied["Allow"], false);
+        assert!(denied["Msg"].as_str().unwrap().starts_with("wharfinger failed on this call; its log says where ["));
+        assert_eq!(handler.counters.panics.load(Ordering::Relaxed), 1);
+        assert_eq!(handler.counters.unrecorded.load(Ordering::Relaxed), 0);
+        assert_eq!(json(&handler.request(question("GET", "/_ping")).await), serde_json::json!({"Allow": true}));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_recorded_is_denied() {
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, epoch);
+        handler.trail.close().await;
+        let denied = json(&handler.request(question("GET", "/_ping")).await);
+        assert_eq!(denied["Allow"], false);
+        let message = denied["Msg"].as_str().unwrap();
+        assert!(message.starts_with("the audit trail cannot be written, so every call is denied: "), "{message}");
+        assert_eq!(handler.counters.unrecorded.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn the_report_of_an_end_is_acknowledged_whatever_it_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, epoch);
+        let mut end = question("GET", "/v1.41/containers/json");
+        end.response_status_code = Some(200);
+        assert_eq!(json(&handler.response(end).await), serde_json::json!({"Allow": true}));
+    }
+
+    #[test]
+    fn the_id_of_what_was_created_is_found_in_every_kind_of_answer() {
+        for (body, expected) in [
+            (r#"{"Id":"abc","Warnings":[]}"#, Some("abc")),
+            (r#"{"ID":"s1"}"#, Some("s1")),
+            (r#"{"Id":""}"#, None),
+            (r#"{"Name":"v"}"#, None),
+            ("[]", None),
+            ("{", None),
+        ] {
+            assert_eq!(super::created(body.as_bytes()).as_deref(), expected, "{body}");
+        }
+    }
+}

@@ -121,3 +121,60 @@ fn failure(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio::sync::watch;
+
+    use super::super::handler::tests::handler;
+    use super::{QUESTION_LIMIT, serve};
+
+    /// Sends one request as dockerd 20.10 does, with an empty host, and returns status and body.
+    async fn send(path: &std::path::Path, target: &str, method: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: \r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\n\
+             Accept: application/vnd.docker.plugins.v1.2+json\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may answer and close before it has read everything.
+        drop(stream.write_all(body).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_socket_answers_dockerd_and_never_allows_what_it_could_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.sock");
+        let (stop, stopping) = watch::channel(false);
+        let handler = handler(&directory, || jiff::Timestamp::UNIX_EPOCH);
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = tokio::spawn(serve(listener, Arc::clone(&handler), stopping));
+        let asked = "/AuthZPlugin.AuthZReq";
+        let ping = br#"{"RequestMethod":"GET","RequestUri":"/_ping"}"#;
+        assert_eq!(send(&path, "/Plugin.Activate", "POST", b"").await, (200, r#"{"Implements":["authz"]}"#.to_owned()));
+        assert_eq!(send(&path, asked, "POST", ping).await, (200, r#"{"Allow":true}"#.to_owned()));
+        for phase in [asked, "/AuthZPlugin.AuthZRes"] {
+            for bad in [&b""[..], b"{}", b"{\"RequestMethod\":", b"null"] {
+                let (status, body) = send(&path, phase, "POST", bad).await;
+                assert_eq!(status, 500, "{phase} {bad:?}");
+                assert!(body.starts_with(r#"{"Err":""#), "{body}");
+            }
+            let (status, body) = send(&path, phase, "POST", &vec![b' '; QUESTION_LIMIT + 1]).await;
+            assert_eq!((status, body.contains("larger than 8 MiB")), (500, true), "{body}");
+        }
+        assert_eq!(send(&path, asked, "GET", b"").await.0, 405);
+        assert_eq!(send(&path, "/VolumeDriver.Create", "POST", ping).await.0, 404);
+        stop.send(true).unwrap();
+        server.await.unwrap();
+    }
+}
