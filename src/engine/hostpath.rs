@@ -121,3 +121,161 @@ fn check(text: &str) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_path_is_the_clean_one() {
+        for (text, path) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/..", "/"),
+            ("/../..", "/"),
+            ("/./.", "/"),
+            ("/etc", "/etc"),
+            ("/etc/", "/etc"),
+            ("//etc///ssh//", "/etc/ssh"),
+            ("/srv/../etc", "/etc"),
+            ("/srv/a/../../../etc/./ssh/..", "/etc"),
+            ("/srv/.../a..b/.c", "/srv/.../a..b/.c"),
+            ("/srv/a b\\c", "/srv/a b\\c"),
+        ] {
+            assert_eq!(canonical(text), Ok(path.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_absolute_path_is_refused() {
+        for text in
+            ["", "etc", "./etc", "../etc", "~", "C:\\", "\\etc", " /etc", "/a\0b", "/a\nb", "/a\u{7f}"]
+        {
+            assert_eq!(canonical(text).unwrap_err().code, RefusalCode::BodyInvalid, "{text:?}");
+            assert_eq!(canonical_for_mount(text).unwrap_err().code, RefusalCode::BodyInvalid, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn going_up_is_refused_where_the_kernel_follows_links_first() {
+        assert_eq!(canonical_for_mount("/srv/link/../x").unwrap_err().code, RefusalCode::BodyAmbiguous);
+        assert_eq!(canonical_for_mount("//srv/./x/..y/"), Ok("/srv/x/..y".to_owned()));
+    }
+
+    #[test]
+    fn places_that_give_the_host_away_are_sensitive_with_what_holds_and_what_lies_in_them() {
+        for path in [
+            "/",
+            "/proc",
+            "/proc/1/root",
+            "/sys/fs/cgroup",
+            "/dev/sda",
+            "/run",
+            "/run/docker.sock",
+            "/run/docker/plugins",
+            "/run/wharfinger",
+            "/run/containerd/containerd.sock",
+            "/var",
+            "/var/run",
+            "/var/run/docker.sock",
+            "/var/lib",
+            "/var/lib/docker",
+            "/var/lib/docker/volumes/x/_data",
+            "/var/lib/containerd",
+            "/var/lib/wharfinger/store",
+            "/etc",
+            "/etc/wharfinger",
+            "/etc/shadow",
+            "/etc/cron.d",
+            "/root",
+            "/root/.ssh",
+            "/boot",
+            "/usr",
+            "/usr/bin",
+            "/usr/share",
+            "/lib/modules",
+            "/bin",
+            "/var/spool",
+            "/var/spool/cron/crontabs",
+        ] {
+            assert!(is_sensitive(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_engines_socket_is_sensitive_wherever_it_lies() {
+        assert!(is_sensitive("/srv/data/docker.sock"));
+        assert!(is_sensitive("/home/alice/.docker/run/docker.sock"));
+    }
+
+    #[test]
+    fn other_places_are_not_sensitive() {
+        for path in [
+            "/srv",
+            "/srv/data",
+            "/home",
+            "/home/alice",
+            "/opt/app",
+            "/mnt/nfs",
+            "/tmp",
+            "/data",
+            "/var/www",
+            "/var/lib/app",
+            "/var/lib/docker2",
+            "/var/log/app",
+            "/rootfs",
+            "/etcetera",
+            "/procession",
+            "/etc/localtime",
+            "/etc/timezone",
+            "/usr/share/zoneinfo/Europe/Paris",
+            "/srv/docker.sock.d",
+            "/srv/etc/shadow",
+        ] {
+            assert!(!is_sensitive(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_place_is_written_in_its_canonical_form() {
+        for place in SENSITIVE.iter().map(|(place, _)| place).chain(HARMLESS) {
+            assert_eq!(canonical(place).as_deref(), Ok(*place));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            if let Ok(path) = canonical(&text) {
+                is_sensitive(&path);
+            }
+        }
+
+        #[test]
+        fn the_canonical_form_is_its_own(text in "/[a-b./]{0,16}") {
+            let path = canonical(&text).unwrap();
+            prop_assert_eq!(canonical(&path), Ok(path.clone()));
+            prop_assert!(path == "/" || !path.ends_with('/'));
+            prop_assert!(!path.split('/').any(|segment| segment == "." || segment == ".."));
+        }
+
+        #[test]
+        fn what_holds_a_sensitive_place_is_sensitive(place in prop::sample::select(SENSITIVE), depth in 0_usize..4) {
+            let above: Vec<&str> = place.0.split('/').take(depth + 1).collect();
+            let above = canonical(&format!("/{}", above.join("/"))).unwrap();
+            prop_assert!(is_sensitive(&above), "{}", above);
+        }
+
+        #[test]
+        fn no_spelling_of_a_sensitive_place_is_harmless(
+            place in prop::sample::select(SENSITIVE),
+            noise in prop::sample::select(vec!["/", "/.", "/x/..", "/./y/../."]),
+            below in prop::sample::select(vec!["", "/a", "/a/b"]),
+        ) {
+            let text = format!("{}{below}", place.0).replace('/', &format!("{noise}/"));
+            prop_assert!(is_sensitive(&canonical(&text).unwrap()), "{}", text);
+        }
+    }
+}

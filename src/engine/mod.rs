@@ -67,20 +67,23 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal before the operation is known; control characters in the message are replaced
-    /// and an overlong message is cut, so that what a caller sent can be quoted in it.
+    /// A refusal before the operation is known; what could steer a terminal is replaced in the
+    /// message, and an overlong one is cut, so that what a caller sent can be quoted in it.
     pub(crate) fn new(code: RefusalCode, message: impl AsRef<str>) -> Self {
-        let message = message.as_ref();
-        let mut shown: String = message
-            .chars()
-            .take(MESSAGE_LIMIT)
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
-        if message.chars().nth(MESSAGE_LIMIT).is_some() {
+        let mut characters = message.as_ref().chars();
+        let mut shown: String = characters.by_ref().take(MESSAGE_LIMIT).map(harmless).collect();
+        if characters.next().is_some() {
             shown.push('…');
         }
         Self { code, message: shown, operation: None }
     }
+}
+
+/// Replaces control characters, and the marks that change the direction of text or are not seen.
+fn harmless(c: char) -> char {
+    let unseen =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    if c.is_control() || unseen { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 /// The longest message, in characters, that a user is shown.

@@ -1,5 +1,6 @@
 //! The query string as dockerd reads it: split, decoded once, and no key that could count twice.
 
+use super::json::{self, Json};
 use super::uri::percent_decode;
 use super::{Refusal, RefusalCode};
 
@@ -49,6 +50,14 @@ impl Query {
         !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
     }
 
+    /// A parameter that is JSON, such as `filters`; [`Json::Null`] if it is absent or empty.
+    pub(crate) fn json(&self, key: &str) -> Result<Json, Refusal> {
+        match self.one(key) {
+            None | Some("") => Ok(Json::Null),
+            Some(text) => json::read_parameter(key, text),
+        }
+    }
+
     /// Refuses every repeated key that is not in `multi`: where the daemon reads one value, a
     /// second one is there to be read by somebody else. `single` only makes the message clearer.
     pub(crate) fn check(&self, single: &[&str], multi: &[&str]) -> Result<(), Refusal> {
@@ -74,4 +83,155 @@ impl Query {
 
 fn ambiguous(message: impl AsRef<str>) -> Refusal {
     Refusal::new(RefusalCode::QueryAmbiguous, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn query(raw: &str) -> Query {
+        Query::read(raw).unwrap()
+    }
+
+    fn refused(raw: &str) -> String {
+        let refusal = Query::read(raw).unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::QueryAmbiguous);
+        refusal.message
+    }
+
+    #[test]
+    fn keys_and_values_are_decoded_once() {
+        let query = query("n%61me=a%20b+c%2Bd%2525&x=%26y%3D1");
+        assert_eq!(query.one("name"), Some("a b c+d%25"));
+        assert_eq!(query.one("x"), Some("&y=1"));
+        assert_eq!(query.one("y"), None);
+    }
+
+    #[test]
+    fn a_key_without_a_value_has_the_empty_one_and_empty_pairs_are_nothing() {
+        assert_eq!(query("&&a&=b&c=&"), Query(vec![pair("a", ""), pair("", "b"), pair("c", "")]));
+        assert_eq!(query(""), Query::default());
+    }
+
+    #[test]
+    fn a_value_may_hold_the_equals_sign() {
+        assert_eq!(query("a=b=c").one("a"), Some("b=c"));
+    }
+
+    #[test]
+    fn keys_are_case_sensitive() {
+        assert_eq!(query("Name=a&name=b").one("name"), Some("b"));
+        assert_eq!(query("Name=a").one("name"), None);
+    }
+
+    #[test]
+    fn a_list_gives_every_value_in_order() {
+        assert_eq!(query("t=a&x=1&t=b").all("t").collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_the_daemon_could_drop_or_split_is_refused() {
+        assert_eq!(refused("a=1;b=2"), "the query holds `;`; write it as `%3B`");
+        assert_eq!(
+            refused("t=a&remote=%zz"),
+            "the query parameter `remote` holds `%` without two hexadecimal digits; write it as `%25`"
+        );
+        assert_eq!(refused("%=1"), "a query key holds `%` without two hexadecimal digits; write it as `%25`");
+        assert_eq!(refused("name=%ff"), "the query parameter `name` does not decode to UTF-8");
+        assert_eq!(refused("%00a=1"), "a query key holds a control character");
+        assert_eq!(refused("name=a%00"), "the query parameter `name` holds a control character");
+        assert_eq!(refused("name=a%1b%5b1m"), "the query parameter `name` holds a control character");
+    }
+
+    #[test]
+    fn white_space_of_json_and_messages_is_kept() {
+        assert_eq!(query("comment=a%0D%0A%09b").one("comment"), Some("a\r\n\tb"));
+    }
+
+    #[test]
+    fn a_repeated_key_is_refused_unless_the_daemon_reads_all_of_it() {
+        let check = |raw: &str| {
+            query(raw).check(&["name"], &["t"]).map_err(|refusal| (refusal.code, refusal.message))
+        };
+        assert_eq!(check("t=a&t=b&name=x&other=1"), Ok(()));
+        assert_eq!(
+            check("name=a&t=1&n%61me=a"),
+            Err((
+                RefusalCode::QueryAmbiguous,
+                "the query parameter `name` is repeated, and only one value counts; send it once".to_owned()
+            ))
+        );
+        assert_eq!(
+            check("new=a&t=1&new="),
+            Err((
+                RefusalCode::QueryAmbiguous,
+                "the query parameter `new` is repeated; send it once".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn a_flag_is_true_unless_it_says_no() {
+        for no in
+            ["", "force", "force=0", "force=no", "force=False", "force=NONE", "force=+false%0A", "Force=1"]
+        {
+            assert!(!query(no).flag("force"), "{no}");
+        }
+        for yes in ["force=1", "force=true", "force=yes", "force=off", "force=n", "force=00", "force=%22%22"]
+        {
+            assert!(query(yes).flag("force"), "{yes}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_listed() {
+        assert_eq!(query("a=1&b=2&A=3").unknown(&["a"]).collect::<Vec<_>>(), ["b", "A"]);
+    }
+
+    #[test]
+    fn json_in_a_parameter_is_read_by_the_rules_of_bodies() {
+        let text = query(r#"filters={"a":["b"]}"#);
+        let entries = text.json("filters").unwrap();
+        assert_eq!(entries.as_fields("", &["A"]).unwrap().texts("A"), Ok(vec!["b"]));
+        assert_eq!(query("filters=").json("filters"), Ok(Json::Null));
+        assert_eq!(query("").json("filters"), Ok(Json::Null));
+        assert_eq!(query("filters={").json("filters").unwrap_err().code, RefusalCode::QueryInvalid);
+        assert_eq!(
+            query(r#"filters={"a":1,"a":2}"#).json("filters").unwrap_err().code,
+            RefusalCode::QueryAmbiguous
+        );
+    }
+
+    fn pair(key: &str, value: &str) -> (String, String) {
+        (key.to_owned(), value.to_owned())
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(raw in any::<String>()) {
+            drop(Query::read(&raw));
+        }
+
+        #[test]
+        fn any_escaping_of_a_parameter_is_read_as_the_plain_one(
+            value in "[a-zA-Z0-9&=;+#?/%. é]{0,12}",
+            upper in any::<bool>(),
+        ) {
+            let escaped: String = value
+                .bytes()
+                .map(|byte| if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") })
+                .collect();
+            let read = Query::read(&format!("a=1&name={escaped}&b"));
+            prop_assert_eq!(read.as_ref().map(|query| query.one("name")), Ok(Some(value.as_str())));
+        }
+
+        #[test]
+        fn repeating_any_parameter_is_refused(keys in prop::collection::vec("[a-d]", 2..6)) {
+            let raw: String = keys.iter().flat_map(|key| [key, "=1&"]).collect();
+            let repeated = keys.iter().enumerate().any(|(at, key)| keys[..at].contains(key));
+            prop_assert_eq!(Query::read(&raw).unwrap().check(&["a", "b"], &[]).is_err(), repeated);
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod fields;
 mod parse;
 
 pub(crate) use fields::Fields;
-pub(crate) use parse::read;
+pub(crate) use parse::{read, read_parameter};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,33 +162,4 @@ impl Json {
 fn mismatch(path: &str, wanted: &str) -> Refusal {
     let place = if path.is_empty() { "the body".to_owned() } else { format!("`{path}` of the body") };
     Refusal::new(RefusalCode::BodyInvalid, format!("{place} is not {wanted}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_read_as_it_is_written() {
-        let body = br#" {"Image":"a\u00e9\ud83d\ude00","N":-1.5e+3,"L":[null,true,[],{}]} "#;
-        let entries = vec![
-            ("Image".to_owned(), Json::Text("aé😀".to_owned())),
-            ("N".to_owned(), Json::Number("-1.5e+3".to_owned())),
-            (
-                "L".to_owned(),
-                Json::List(vec![
-                    Json::Null,
-                    Json::Bool(true),
-                    Json::List(vec![]),
-                    Json::Object(Object::default()),
-                ]),
-            ),
-        ];
-        assert_eq!(read(body), Ok(Json::Object(Object(entries))));
-    }
-
-    #[test]
-    fn a_megabyte_of_brackets_is_refused() {
-        assert_eq!(read(&vec![b'['; 1 << 20]).unwrap_err().code, RefusalCode::BodyAmbiguous);
-    }
 }
