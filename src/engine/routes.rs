@@ -195,3 +195,44 @@ routes! {
     GET     "/debug/pprof/trace"                 SystemDebug       "docker info"              Unread       plain::all;
     GET     "/debug/pprof/{name}"                SystemDebug       "docker info"              Unread       plain::all;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ROUTES;
+
+    /// Method and path of every route of every engine.
+    fn of_engines() -> BTreeSet<(&'static str, &'static str)> {
+        include_str!("../../tests/data/engine-routes.tsv")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let columns: Vec<&str> = line.split('\t').collect();
+                (columns[0], columns[1])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_table_has_the_routes_that_engines_have_and_no_others() {
+        let table: BTreeSet<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
+        let engines = of_engines();
+        assert_eq!(engines.difference(&table).collect::<Vec<_>>(), Vec::<&(&str, &str)>::new(), "missing");
+        assert_eq!(
+            table.difference(&engines).collect::<Vec<_>>(),
+            Vec::<&(&str, &str)>::new(),
+            "of no engine"
+        );
+        assert_eq!(table.len(), ROUTES.len(), "a route stands twice");
+    }
+
+    #[test]
+    fn every_verb_is_a_docker_command_and_no_key_is_read_both_once_and_as_a_list() {
+        for route in ROUTES {
+            assert!(route.verb.starts_with("docker "), "{}", route.verb);
+            let keys: BTreeSet<_> = route.once.iter().chain(route.all).collect();
+            assert_eq!(keys.len(), route.once.len() + route.all.len(), "{} {}", route.method, route.path);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::needs::Needs;
 use super::{Request, endpoint, isolation, names, url};
 use crate::authz::{Action, Resource};
-use crate::engine::json::{self, Json};
+use crate::engine::json::Json;
 use crate::engine::{Door, Refusal, RefusalCode};
 
 /// `POST /build`. The Dockerfile is in the body, which no door shows: whoever may build may run
@@ -27,13 +27,14 @@ pub(in crate::engine) fn image(request: &Request<'_>) -> Result<Needs, Refusal> 
     if !request.key("cgroupparent").is_empty() {
         needs.add(Action::HostCgroup, request.key("cgroupparent"));
     }
-    for option in parameter(request, "securityopt")?.as_texts("securityopt")? {
-        isolation::security_option(&mut needs, option)?;
+    for option in request.query.json("securityopt")?.as_texts("securityopt")? {
+        isolation::security_option(&mut needs, option)
+            .ok_or_else(|| invalid("securityopt", "a list of security options"))?;
     }
-    if !parameter(request, "ulimits")?.is_zero() {
+    if !request.query.json("ulimits")?.is_zero() {
         needs.add(Action::HostLimit, "Ulimits");
     }
-    for output in parameter(request, "outputs")?.as_list("outputs")? {
+    for output in request.query.json("outputs")?.as_list("outputs")? {
         exporter(&mut needs, output)?;
     }
     Ok(needs)
@@ -83,14 +84,6 @@ fn exporter(needs: &mut Needs, output: &Json) -> Result<(), Refusal> {
         needs.add(Action::ImagePush, Resource::ANY);
     }
     Ok(())
-}
-
-/// A query parameter that is JSON; null if absent.
-fn parameter(request: &Request<'_>, key: &str) -> Result<Json, Refusal> {
-    match request.key(key) {
-        "" => Ok(Json::Null),
-        text => json::read(text.as_bytes()).map_err(|_| invalid(key, "plain JSON")),
-    }
 }
 
 fn invalid(key: &str, wanted: &str) -> Refusal {

@@ -61,7 +61,9 @@ pub(super) fn device_requests(needs: &mut Needs, fields: &Fields<'_>, name: &str
         match driver {
             "" => {}
             "cdi" if !ids.is_empty() => {
-                ids.iter().for_each(|id| needs.add(Action::HostDeviceRequest, format!("cdi/{id}")));
+                for id in ids {
+                    needs.add(Action::HostDeviceRequest, format!("cdi/{id}"));
+                }
             }
             driver => needs.add(Action::HostDeviceRequest, driver),
         }

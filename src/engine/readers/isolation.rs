@@ -31,36 +31,34 @@ pub(super) fn capabilities(needs: &mut Needs, fields: &Fields<'_>, name: &str) -
     Ok(())
 }
 
-/// `SecurityOpt`: `kind=value`, `kind:value`, or a word alone.
+/// `SecurityOpt`.
 pub(super) fn security_options(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     for option in fields.texts(name)? {
-        if let Some(class) = security_class(option)
-            .ok_or_else(|| invalid(&fields.path_of(name), "a list of security options"))?
-        {
-            needs.add(Action::HostSecurity, class);
-        }
+        security_option(needs, option)
+            .ok_or_else(|| invalid(&fields.path_of(name), "a list of security options"))?;
     }
     Ok(())
 }
 
-/// What an option changes as `kind=value`, `Some(None)` for hardening; a profile is never spelled out.
-fn security_class(option: &str) -> Option<Option<String>> {
+/// Adds what one option asks for, written `kind=value`, `kind:value` or as a word alone; hardening
+/// asks for nothing, and a profile is never spelled out. `None` for what is no option.
+pub(super) fn security_option(needs: &mut Needs, option: &str) -> Option<()> {
     let (kind, value) = match option {
-        "no-new-privileges" => return Some(None),
+        "no-new-privileges" => ("no-new-privileges", "true"),
         "disable" => ("label", "disable"),
         "writable-cgroups" => ("writable-cgroups", "true"),
         _ => option.split_once('=').or_else(|| option.split_once(':'))?,
     };
-    Some(match (kind, value) {
+    let class = match (kind, value) {
         ("", _) => return None,
-        ("no-new-privileges", "1" | "t" | "T" | "true" | "TRUE" | "True") => None,
-        ("no-new-privileges" | "writable-cgroups" | "label" | "apparmor" | "systempaths", _) => {
-            Some(format!("{kind}={value}"))
-        }
-        ("seccomp", "unconfined" | "builtin") => Some(format!("{kind}={value}")),
+        ("no-new-privileges", "1" | "t" | "T" | "true" | "TRUE" | "True") => return Some(()),
+        ("no-new-privileges" | "writable-cgroups" | "label" | "apparmor" | "systempaths", _)
+        | ("seccomp", "unconfined" | "builtin") => value,
         // A seccomp profile, or what only a newer daemon knows.
-        _ => Some(format!("{kind}=custom")),
-    })
+        _ => "custom",
+    };
+    needs.add(Action::HostSecurity, format!("{kind}={class}"));
+    Some(())
 }
 
 /// `MaskedPaths` and `ReadonlyPaths`: null keeps the daemon's lists, any list replaces them, and
@@ -167,16 +165,6 @@ pub(super) fn cgroup_parent(needs: &mut Needs, fields: &Fields<'_>, name: &str) 
     Ok(())
 }
 
-/// The security options that a text of the query lists.
-pub(super) fn security_option(needs: &mut Needs, option: &str) -> Result<(), Refusal> {
-    if let Some(class) =
-        security_class(option).ok_or_else(|| invalid("securityopt", "a list of security options"))?
-    {
-        needs.add(Action::HostSecurity, class);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +183,14 @@ mod tests {
             ("nonsense", None),
             ("=x", None),
         ] {
-            assert_eq!(security_class(option), wanted.map(|class| class.map(str::to_owned)), "{option}");
+            let mut needs = Needs::new(Action::ContainerCreate, "");
+            let read = security_option(&mut needs, option);
+            let added = needs.finish().unwrap().1.iter().nth(1).map(ToString::to_string);
+            assert_eq!(
+                read.map(|()| added),
+                wanted.map(|class| class.map(|class| format!("host.security security-opt:{class}"))),
+                "{option}"
+            );
         }
     }
 }

@@ -52,10 +52,9 @@ fn one_bind(needs: &mut Needs, source: &str, options: &str) -> Result<(), Refusa
     for option in options.split(',').filter(|_| !options.is_empty()) {
         match (option, &path) {
             ("ro", _) => access = Access::Read,
-            ("rw" | "nocopy" | "consistent" | "cached" | "delegated" | "default", _) => {}
+            ("z" | "Z", None) | ("rw" | "nocopy" | "consistent" | "cached" | "delegated" | "default", _) => {}
             // The daemon rewrites the labels of the files, on the host too.
             ("z" | "Z", Some(_)) => needs.add(Action::HostSecurity, "label=relabel"),
-            ("z" | "Z", None) => {}
             (word, Some(path)) => propagation(needs, path, word)?,
             (word, None) => propagation(needs, source, word)?,
         }

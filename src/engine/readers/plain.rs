@@ -3,12 +3,18 @@
 use super::needs::Needs;
 use super::{Request, names};
 use crate::authz::Resource;
-use crate::engine::Refusal;
+use crate::engine::json::Json;
+use crate::engine::{Refusal, RefusalCode};
 
-/// The operation on everything of its kind.
-#[expect(clippy::unnecessary_wraps, reason = "it stands in the route table beside readers that can refuse")]
+/// The operation on everything of its kind. Filters only choose among what the operation is
+/// about, so they need nothing; but they must be what every reader takes them for.
 pub(in crate::engine) fn all(request: &Request<'_>) -> Result<Needs, Refusal> {
-    Ok(request.needs(Resource::ANY))
+    match request.query.json("filters")? {
+        Json::Null | Json::Object(_) => Ok(request.needs(Resource::ANY)),
+        Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::List(_) => {
+            Err(Refusal::new(RefusalCode::QueryInvalid, "the query parameter `filters` is not a JSON object"))
+        }
+    }
 }
 
 /// The operation on the object that the path names.
