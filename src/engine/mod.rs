@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::authz::{Action, Requirements, Resource};
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[allow(dead_code, reason = "its readers are written on top of it")]
 mod hostpath;
 #[allow(dead_code, unused_imports, reason = "its readers are written on top of it")]
