@@ -49,7 +49,8 @@ pub fn name(bytes: &[u8]) {
     let Ok(read) = reference::normalize(text) else { return };
     match &read {
         reference::Reference::Id(id) => assert_eq!(reference::normalize(id), Ok(read)),
-        reference::Reference::Named { canonical } | reference::Reference::NameOrIdPrefix { canonical, .. } => {
+        reference::Reference::Named { canonical }
+        | reference::Reference::NameOrIdPrefix { canonical, .. } => {
             let named = reference::Reference::Named { canonical: canonical.clone() };
             assert_eq!(reference::normalize(canonical), Ok(named));
         }
