@@ -6,6 +6,8 @@ use crate::authz::{Action, Requirements, Resource};
 
 mod body;
 mod classify;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hostpath;
 mod json;
 mod matching;
