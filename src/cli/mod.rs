@@ -3,8 +3,10 @@
 mod actions;
 mod args;
 mod check;
+pub mod classify;
 mod client;
 mod output;
+mod policy;
 mod status;
 
 use std::io::{self, Write};
@@ -58,6 +60,11 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Check { user } => check::run(cli.config.as_deref(), user.as_deref(), out),
+        Command::Classify => {
+            classify::run(io::stdin().lock(), out)?;
+            Ok(Outcome::Done)
+        }
+        Command::Policy(command) => policy::run(command, client, out),
         Command::Status { output } => status::status(&client()?, output, out),
         Command::Reload => status::reload(&client()?, out),
         Command::Actions { output } => actions::run(output, out),
