@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Brings the commands that a script needs onto its PATH, on Debian 12 and 13, without installing a service.
 #
 #   . packaging/lib/prepare.sh      from the top of the project
@@ -20,6 +21,7 @@ package_of() {
     ip) echo iproute2 ;;
     openssl) echo openssl ;;
     busybox) echo busybox-static ;;
+    shellcheck) echo shellcheck ;;
     slapd | slapadd) echo slapd ;;
     ldapsearch | ldapmodify | ldapadd) echo ldap-utils ;;
     *) echo "prepare: no package is known for \`$1\`" >&2; return 1 ;;
@@ -75,7 +77,8 @@ unpack() {
 # The libraries that were unpacked are for the programs that were unpacked, and for nothing else.
 wrap() {
   local libraries
+  if ! LC_ALL=C ldd "$1" 2>/dev/null | grep -q '=>'; then ln -sf "$1" "$TOOLS/bin/${1##*/}"; return; fi
   libraries=$(printf '%s:' "$2"/usr/lib/*-linux-gnu "$2"/lib/*-linux-gnu)
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "${libraries%:}" "$1" > "$TOOLS/bin/${1##*/}"
+  printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "${libraries%:}" "$1" > "$TOOLS/bin/${1##*/}"
   chmod +x "$TOOLS/bin/${1##*/}"
 }
