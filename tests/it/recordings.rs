@@ -6,7 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use wharfinger::authz::{Action, Actions, Decision, Effect, Owner, Pattern, Permission, Principal, Resource, Subject};
+use wharfinger::authz::{
+    Action, Actions, Decision, Effect, Owner, Pattern, Permission, Principal, Resource, Subject,
+};
 use wharfinger::authz::{Grant, Index, Rules};
 use wharfinger::engine::{self, Call, Classified, Door};
 use wharfinger::policy::{self, Loaded};
@@ -65,26 +67,39 @@ fn user(groups: &[&str]) -> Subject {
 /// The shipped rules, with roles for the group `test`.
 fn granting(rules: &Rules, roles: &[&str]) -> Index {
     let mut rules = rules.clone();
-    let grant = |role: &&str| Grant { principal: Principal::Group("test".to_owned()), role: (*role).to_owned() };
+    let grant =
+        |role: &&str| Grant { principal: Principal::Group("test".to_owned()), role: (*role).to_owned() };
     rules.grants.extend(roles.iter().map(grant));
     Index::new(&rules).unwrap()
 }
 
 /// Why the index does not permit what was asked, or `None`.
-fn denial(index: &Index, subject: &Subject, question: &Question, owner: Option<&Arc<Owner>>) -> Option<String> {
+fn denial(
+    index: &Index,
+    subject: &Subject,
+    question: &Question,
+    owner: Option<&Arc<Owner>>,
+) -> Option<String> {
     let mut classified = match question.classify() {
         Ok(classified) => classified,
         Err(refused) => return Some(refused),
     };
     // What is asked for as a whole has no creator.
-    classified.requirements.assign_owners(|resource| owner.filter(|_| resource.name != Resource::ANY).cloned());
+    classified
+        .requirements
+        .assign_owners(|resource| owner.filter(|_| resource.name != Resource::ANY).cloned());
     match index.decide(subject, classified.verb, &classified.requirements) {
         Decision::Permit(_) => None,
         Decision::Deny(denial) => Some(denial.message),
     }
 }
 
-fn denials(index: &Index, subject: &Subject, recording: &Recording, owner: Option<&Arc<Owner>>) -> Vec<String> {
+fn denials(
+    index: &Index,
+    subject: &Subject,
+    recording: &Recording,
+    owner: Option<&Arc<Owner>>,
+) -> Vec<String> {
     recording.calls.iter().filter_map(|question| denial(index, subject, question, owner)).collect()
 }
 
@@ -130,7 +145,9 @@ fn the_holder_of_a_commands_set_and_of_privileged_completes_the_command() {
         for set in &recording.sets {
             let resource = Pattern::parse("*").unwrap();
             let actions = Actions::Set(set.clone());
-            rules.permissions.push(("test".to_owned(), Permission { actions, resource, effect: Effect::Allow }));
+            rules
+                .permissions
+                .push(("test".to_owned(), Permission { actions, resource, effect: Effect::Allow }));
         }
         let index = granting(&rules, &["test", "privileged"]);
         for denied in denials(&index, &user(&["test"]), &recording, None) {
@@ -178,8 +195,16 @@ fn every_docker_command_has_an_action_set_of_its_name_and_every_set_a_command() 
         .map(|line| line.replace(' ', "-"))
         .chain(PARTS.map(str::to_owned))
         .collect();
-    assert_eq!(sets.difference(&commands).collect::<Vec<_>>(), Vec::<&String>::new(), "sets without a command");
-    assert_eq!(commands.difference(&sets).collect::<Vec<_>>(), Vec::<&String>::new(), "commands without a set");
+    assert_eq!(
+        sets.difference(&commands).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "sets without a command"
+    );
+    assert_eq!(
+        commands.difference(&sets).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "commands without a set"
+    );
 }
 
 #[test]
@@ -206,7 +231,7 @@ fn the_shipped_roles_are_permitted_what_the_table_says() {
                 _ => "absurd",
             }
         });
-        let verdicts = verdicts.map(|verdict| format!("{verdict:<10}")).collect();
+        let verdicts = verdicts.map(|verdict| format!("{verdict:<10}")).collect::<Vec<_>>().concat();
         let (engine, _) = recording.name.split_once('-').unwrap();
         rows.entry((recording.command, verdicts)).or_default().insert(engine.to_owned());
     }
