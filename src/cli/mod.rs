@@ -5,6 +5,7 @@ mod args;
 mod check;
 pub mod classify;
 mod client;
+pub mod judge;
 mod output;
 mod policy;
 mod status;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
+use crate::authz::Subject;
 use crate::config::Config;
 
 /// What a command ends with; scripts rely on the numbers.
@@ -62,6 +64,11 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
         Command::Check { user } => check::run(cli.config.as_deref(), user.as_deref(), out),
         Command::Classify => {
             classify::run(io::stdin().lock(), out)?;
+            Ok(Outcome::Done)
+        }
+        Command::Judge(args) => {
+            let loaded = policy::chosen(args.policy.as_deref(), client)?;
+            judge::run(io::stdin().lock(), out, &loaded, &Subject { user: args.user, groups: args.groups })?;
             Ok(Outcome::Done)
         }
         Command::Policy(command) => policy::run(command, client, out),
