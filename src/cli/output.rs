@@ -48,6 +48,6 @@ mod tests {
     fn rows_are_printed_in_each_form() {
         assert_eq!(printed(Output::Csv), "name,note\na,\"one, two\"\n");
         assert_eq!(printed(Output::Json), "[\n  {\n    \"name\": \"a\",\n    \"note\": \"one, two\"\n  }\n]\n");
-        assert_eq!(printed(Output::Table), "NAME   NOTE\na      one, two\n");
+        assert_eq!(printed(Output::Table), "NAME  NOTE\na     one, two\n");
     }
 }
