@@ -171,21 +171,17 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
 
 fn denial(subject: &Subject, verb: &str, findings: Vec<Finding>) -> Denial {
     let denied = findings.iter().find(|finding| finding.decided_by.is_some() && !finding.is_granted());
-    let (cause, missing, reason) = match denied {
-        Some(finding) => {
-            let by = finding.decided_by.as_ref().map(|by| format!("role `{}` denies it", by.role));
-            (Cause::Denied, describe(&finding.requirement), by.unwrap_or_default())
-        }
-        None => {
-            let missing: Vec<&Requirement> = findings
-                .iter()
-                .filter(|finding| !finding.is_granted())
-                .map(|finding| &finding.requirement)
-                .collect();
-            let them = if missing.len() == 1 { "it" } else { "them" };
-            let reason = format!("no role that {subject} holds grants {them}");
-            (Cause::NotGranted, list(&missing), reason)
-        }
+    let (cause, missing, reason) = if let Some(finding) = denied {
+        let by = finding.decided_by.as_ref().map(|by| format!("role `{}` denies it", by.role));
+        (Cause::Denied, describe(&finding.requirement), by.unwrap_or_default())
+    } else {
+        let missing: Vec<&Requirement> = findings
+            .iter()
+            .filter(|finding| !finding.is_granted())
+            .map(|finding| &finding.requirement)
+            .collect();
+        let them = if missing.len() == 1 { "it" } else { "them" };
+        (Cause::NotGranted, list(&missing), format!("no role that {subject} holds grants {them}"))
     };
     Denial { cause, message: format!("{subject} may not {missing} ({verb}): {reason}"), findings }
 }

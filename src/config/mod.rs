@@ -1,1 +1,3 @@
 //! The config file: strict TOML to each module's own settings.
+
+pub mod duration;

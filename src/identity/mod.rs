@@ -1,1 +1,206 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
+
+mod error;
+mod name;
+mod settings;
+mod tls;
+
+pub use error::{IdentityError, SettingsError};
+pub use name::{MAX_BYTES, NameError, check as check_name};
+pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The header that carries a token; dockerd hides `Authorization` from plugins.
+pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
+
+/// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
+const OUR_HEADERS: &str = "x-wharfinger-";
+
+/// What one question says about who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// dockerd's `User`: the common name that it read from the client certificate, or empty.
+    pub user: &'a str,
+    /// dockerd's `UserAuthNMethod`: `TLS` where the client gave a certificate, or empty.
+    pub auth_method: &'a str,
+    /// dockerd's `RequestPeerCertificates`: base64 of PEM text, the client's own first.
+    pub peer_certificates: &'a [String],
+    /// The call's headers, one value a name.
+    pub headers: &'a BTreeMap<String, String>,
+}
+
+/// Who asks, as far as the evidence goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// The user; `None` is `anonymous`.
+    pub user: Option<String>,
+    /// Groups that the evidence itself carries, sorted; the directory's come on top.
+    pub groups: Vec<String>,
+    /// What the answer rests on, for the record.
+    pub how: How,
+}
+
+/// What an identity rests on; its text form is for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// No evidence at all.
+    Anonymous,
+    /// A client certificate that dockerd verified.
+    TlsCertificate {
+        /// SHA-256 of the certificate's DER, in hexadecimal.
+        fingerprint: String,
+    },
+    /// A token.
+    Jwt {
+        /// The token's `iss`.
+        issuer: String,
+        /// The token's `jti`, where it has one.
+        id: Option<String>,
+    },
+    /// Both, naming the same user.
+    TlsCertificateAndJwt {
+        /// As for [`How::TlsCertificate`].
+        fingerprint: String,
+        /// As for [`How::Jwt`].
+        issuer: String,
+        /// As for [`How::Jwt`].
+        id: Option<String>,
+    },
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = |f: &mut fmt::Formatter<'_>, issuer: &str, id: &Option<String>| match id {
+            Some(id) => write!(f, "jwt {issuer} {id}"),
+            None => write!(f, "jwt {issuer}"),
+        };
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::TlsCertificate { fingerprint } => write!(f, "tls sha256:{fingerprint}"),
+            Self::Jwt { issuer, id } => token(f, issuer, id),
+            Self::TlsCertificateAndJwt { fingerprint, issuer, id } => {
+                write!(f, "tls sha256:{fingerprint} + ")?;
+                token(f, issuer, id)
+            }
+        }
+    }
+}
+
+/// Reads evidence by fixed settings; cheap to ask, made anew when settings or key files change.
+#[derive(Debug)]
+pub struct Identifier {
+    tls: TlsSettings,
+}
+
+impl Identifier {
+    /// Checks the settings and reads the files that they name.
+    ///
+    /// # Errors
+    /// The first setting that cannot work, named as the administrator wrote it.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        tls::check(&settings.tls)?;
+        Ok(Self { tls: settings.tls })
+    }
+
+    /// Who asks.
+    ///
+    /// No evidence is `anonymous`. Evidence that is there and bad is an error, which means denial: falling
+    /// through to the next kind, or to `anonymous`, would let a client choose how it is seen.
+    ///
+    /// # Errors
+    /// [`IdentityError`], with a message for the user.
+    pub fn identify(
+        &self,
+        evidence: Evidence<'_>,
+        now: jiff::Timestamp,
+    ) -> Result<Identified, IdentityError> {
+        let token = token(evidence.headers)?;
+        let certificate = tls::read(&self.tls, evidence, now)?;
+        if token.is_some() {
+            return Err(IdentityError::NoIssuer);
+        }
+        Ok(match certificate {
+            None => Identified { user: None, groups: Vec::new(), how: How::Anonymous },
+            Some(tls::Named { user, groups, fingerprint }) => {
+                Identified { user: Some(user), groups, how: How::TlsCertificate { fingerprint } }
+            }
+        })
+    }
+}
+
+/// The token among the headers, where nothing else claims to be ours.
+fn token(headers: &BTreeMap<String, String>) -> Result<Option<&str>, IdentityError> {
+    let mut found = None;
+    for (name, value) in headers {
+        let folded = name.to_ascii_lowercase().replace('_', "-");
+        if !folded.starts_with(OUR_HEADERS) {
+            continue;
+        }
+        // A second spelling of the header could be the one that somebody else reads.
+        if !name.eq_ignore_ascii_case(TOKEN_HEADER) || found.is_some() {
+            return Err(IdentityError::Header(name.escape_debug().to_string()));
+        }
+        found = Some(value.as_str());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identify(headers: &[(&str, &str)]) -> Result<Identified, IdentityError> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Identifier::new(Settings::default()).unwrap().identify(
+            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers },
+            jiff::Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn no_evidence_is_anonymous() {
+        assert_eq!(
+            identify(&[("User-Agent", "docker"), ("X-Other", "1")]),
+            Ok(Identified { user: None, groups: vec![], how: How::Anonymous })
+        );
+    }
+
+    #[test]
+    fn a_token_that_nobody_is_trusted_to_issue_is_a_denial_and_not_anonymous() {
+        assert_eq!(identify(&[("X-Wharfinger-Token", "a.b.c")]), Err(IdentityError::NoIssuer));
+        assert_eq!(identify(&[("X-Wharfinger-Token", "")]), Err(IdentityError::NoIssuer));
+    }
+
+    #[test]
+    fn unknown_headers_that_claim_to_be_ours_are_refused_in_any_spelling() {
+        for name in ["X-Wharfinger-User", "x-wharfinger-", "X_wharfinger_token", "X-Wharfinger_token"] {
+            assert_eq!(identify(&[(name, "alice")]), Err(IdentityError::Header(name.to_owned())));
+        }
+        assert_eq!(
+            identify(&[("X-Wharfinger-Token", "a"), ("x-wharfinger-token", "b")]),
+            Err(IdentityError::Header("x-wharfinger-token".to_owned()))
+        );
+    }
+
+    #[test]
+    fn the_record_says_what_an_identity_rests_on() {
+        let (fingerprint, issuer, id) = ("ab12".to_owned(), "https://i".to_owned(), Some("7".to_owned()));
+        for (how, text) in [
+            (How::Anonymous, "anonymous"),
+            (How::TlsCertificate { fingerprint: fingerprint.clone() }, "tls sha256:ab12"),
+            (How::Jwt { issuer: issuer.clone(), id: None }, "jwt https://i"),
+            (How::TlsCertificateAndJwt { fingerprint, issuer, id }, "tls sha256:ab12 + jwt https://i 7"),
+        ] {
+            assert_eq!(how.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn unknown_settings_are_refused() {
+        for text in ["[tls]\nuser = 1", "[tls]\nuser_from = \"cn\"", "[[jwt]]\nissuer = \"i\"", "[ldap]"] {
+            assert!(toml::from_str::<Settings>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,1 +1,3 @@
 //! The socket that dockerd calls: wire types and the one handler.
+
+pub mod wire;

@@ -1,0 +1,70 @@
+//! What can be wrong with evidence, and with the settings that say how to read it.
+
+use super::{CertificateField, NameError, TOKEN_HEADER};
+
+/// Bad evidence: always a denial. The messages are for the user and hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// The field that should name the user is not there.
+    #[error(
+        "missing certificate field: the client certificate has no {}; use one that has it, or set `user_from` in `[identity.tls]`",
+        .0.words()
+    )]
+    MissingField(CertificateField),
+    /// The field is there more than once, so that two readers could take different users from it.
+    #[error(
+        "ambiguous certificate: it has more than one {}; use one with exactly one",
+        .0.words()
+    )]
+    AmbiguousField(CertificateField),
+    /// The certificate cannot be read.
+    #[error("unreadable client certificate: {0}; issue a new one")]
+    Certificate(&'static str),
+    /// Outside the certificate's own dates.
+    #[error("the client certificate is {0}; use one that is valid now, and check the clocks")]
+    Dates(&'static str),
+    /// dockerd's fields contradict each other.
+    #[error("contradictory evidence from the daemon: {0}")]
+    Contradiction(&'static str),
+    /// A name that cannot be used.
+    #[error("the {what} cannot be used: {error}")]
+    Name {
+        /// Where it came from.
+        what: &'static str,
+        /// What is wrong with it.
+        error: NameError,
+    },
+    /// A header in our name space that is not one of ours.
+    #[error("the header `{0}` is not one that identifies anybody; send `{TOKEN_HEADER}`, once, or nothing")]
+    Header(String),
+    /// A token, where no issuer is configured.
+    #[error(
+        "a token was sent, and this host trusts no issuer; remove `{TOKEN_HEADER}` or configure `[[identity.jwt]]`"
+    )]
+    NoIssuer,
+    /// Two pieces of good evidence for two users.
+    #[error("the client certificate names `{certificate}` and the token names `{token}`; use one of them")]
+    Disagree {
+        /// The certificate's user.
+        certificate: String,
+        /// The token's user.
+        token: String,
+    },
+}
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}`: {message}")]
+pub struct SettingsError {
+    /// The setting's name, as written in the file.
+    pub setting: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl SettingsError {
+    /// An error about the named setting.
+    pub fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { setting: setting.into(), message: message.into() }
+    }
+}
