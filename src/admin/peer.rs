@@ -38,8 +38,10 @@ pub(super) async fn only_administrators(
         Some(0) => next.run(request).await,
         Some(uid) if Some(uid) == own => next.run(request).await,
         // An unknown peer is nobody.
-        Some(_) | None => {
-            Problem::new(StatusCode::FORBIDDEN, "only root and the daemon's own user may use the admin socket").into_response()
-        }
+        Some(_) | None => Problem::new(
+            StatusCode::FORBIDDEN,
+            "only root and the daemon's own user may use the admin socket",
+        )
+        .into_response(),
     }
 }

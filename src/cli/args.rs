@@ -13,21 +13,23 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Exit codes: 0 done or yes, 1 no, 2 error.\n\nStart with `wharfinger check`, then `wharfinger serve`.\n\
                   Try a policy without a daemon: `wharfinger judge --as alice --group developers < questions.jsonl`."
 )]
-pub struct Cli {
+pub(super) struct Cli {
     /// The config file
     #[arg(long, short, global = true, value_name = "FILE", help = help_config())]
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run the daemon: answer dockerd, and write the trail
-    #[command(after_help = "Signals: HUP reloads the policy and the directory file, TERM stops after the last answer.\n\
-                            Example: wharfinger serve --config ./wharfinger.toml")]
+    #[command(
+        after_help = "Signals: HUP reloads the policy and the directory file, TERM stops after the last answer.\n\
+                            Example: wharfinger serve --config ./wharfinger.toml"
+    )]
     Serve,
     /// Check config, policy, directory and trail without starting anything
     #[command(after_help = "Prints one line a check, with the mend where it fails.\n\
@@ -38,15 +40,19 @@ pub enum Command {
         user: Option<String>,
     },
     /// Read dockerd's questions, one JSON a line, and print what each needs
-    #[command(after_help = "Example: echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify")]
+    #[command(
+        after_help = "Example: echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify"
+    )]
     Classify,
     /// As classify, with the decision that a policy makes for a user
     #[command(after_help = "Exit code 0 whatever the verdicts.\n\
                             Example: wharfinger judge --as alice --group developers --policy rbac/policy.csv < questions.jsonl")]
     Judge(JudgeArgs),
     /// Show why a call was permitted or denied
-    #[command(after_help = "The id is the one in brackets at the end of what docker printed; its beginning is enough.\n\
-                            Example: wharfinger explain 01KB")]
+    #[command(
+        after_help = "The id is the one in brackets at the end of what docker printed; its beginning is enough.\n\
+                            Example: wharfinger explain 01KB"
+    )]
     Explain {
         /// Decision id, or the beginning of one
         id: String,
@@ -91,29 +97,29 @@ pub enum Command {
 
 /// For whom, and by which policy.
 #[derive(Debug, Args)]
-pub struct JudgeArgs {
+pub(super) struct JudgeArgs {
     /// The user; left out, the call is anonymous
     #[arg(long = "as", value_name = "USER")]
-    pub user: Option<String>,
+    pub(super) user: Option<String>,
     /// A group of the user; may be repeated
     #[arg(long = "group", value_name = "GROUP", requires = "user")]
-    pub groups: Vec<String>,
+    pub(super) groups: Vec<String>,
     /// The policy file; left out, the running daemon's policy
     #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
 }
 
 /// Which trail to read.
 #[derive(Debug, Args)]
-pub struct TrailSource {
+pub(super) struct TrailSource {
     /// Read this database file instead of asking the running daemon
     #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    pub(super) database: Option<PathBuf>,
 }
 
 /// Reading the trail.
 #[derive(Debug, Subcommand)]
-pub enum AuditCommand {
+pub(super) enum AuditCommand {
     /// List records, newest first
     #[command(after_help = "Examples:\n  wharfinger audit list --user alice --decision deny --since 7d\n  \
                             wharfinger audit list --operation 'container.*' -o json")]
@@ -130,7 +136,9 @@ pub enum AuditCommand {
         output: Output,
     },
     /// Write records to standard output, oldest first, all of them
-    #[command(after_help = "Example: wharfinger audit export --since 2026-01-01T00:00:00Z --format csv > trail.csv")]
+    #[command(
+        after_help = "Example: wharfinger audit export --since 2026-01-01T00:00:00Z --format csv > trail.csv"
+    )]
     Export {
         #[command(flatten)]
         filter: FilterArgs,
@@ -144,30 +152,30 @@ pub enum AuditCommand {
 
 /// Which records.
 #[derive(Debug, Default, Args)]
-pub struct FilterArgs {
+pub(super) struct FilterArgs {
     /// Of this user; `anonymous` for calls without an identity
     #[arg(long, value_name = "USER")]
-    pub user: Option<String>,
+    pub(super) user: Option<String>,
     /// Of this operation, such as `container.create`; `*` stands for any text
     #[arg(long, value_name = "OPERATION")]
-    pub operation: Option<String>,
+    pub(super) operation: Option<String>,
     /// On this object, such as `container:web-*`
     #[arg(long, value_name = "OBJECT")]
-    pub object: Option<String>,
+    pub(super) object: Option<String>,
     /// With this decision
     #[arg(long, value_enum)]
-    pub decision: Option<DecisionArg>,
+    pub(super) decision: Option<DecisionArg>,
     /// Not before: a time (RFC 3339) or an age such as `2h` or `7d`
     #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
+    pub(super) since: Option<String>,
     /// Before: a time or an age
     #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
+    pub(super) until: Option<String>,
 }
 
 /// Reading the policy.
 #[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
+pub(super) enum PolicyCommand {
     /// Print the policy in force, as Casbin CSV
     Export {
         /// Print this file's policy in canonical form instead of the running daemon's
@@ -184,7 +192,7 @@ pub enum PolicyCommand {
 
 /// How to print a list or a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// For people
     Table,
     /// One JSON document
@@ -195,7 +203,7 @@ pub enum Output {
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
+pub(super) enum ExportFormat {
     /// One JSON object a line
     Jsonl,
     /// Comma-separated values with a heading, safe in a spreadsheet
@@ -204,7 +212,7 @@ pub enum ExportFormat {
 
 /// Permitted or denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DecisionArg {
+pub(super) enum DecisionArg {
     /// Permitted calls
     Permit,
     /// Denied calls

@@ -8,7 +8,11 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
 
-pub(super) fn run(config: Option<&Path>, user: Option<&str>, out: &mut impl Write) -> anyhow::Result<Outcome> {
+pub(super) fn run(
+    config: Option<&Path>,
+    user: Option<&str>,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
     let mut lines = Lines { out, failed: false };
     let named = config.unwrap_or(Path::new(crate::config::PATH)).display().to_string();
     let Some(config) = lines.line("config", Config::load(config), |_| named.clone())? else {
@@ -20,8 +24,12 @@ pub(super) fn run(config: Option<&Path>, user: Option<&str>, out: &mut impl Writ
             format!("{} roles, {} grants, version {}", rules.roles().len(), rules.grants.len(), policy.digest)
         })?;
     }
-    lines.line("identity", Identifier::new(config.identity), |_| "settings and key files are good".to_owned())?;
-    if let Some(directory) = lines.line("directory", Directory::new(config.directory), |_| "settings are good".to_owned())? {
+    lines.line("identity", Identifier::new(config.identity), |_| {
+        "settings and key files are good".to_owned()
+    })?;
+    if let Some(directory) =
+        lines.line("directory", Directory::new(config.directory), |_| "settings are good".to_owned())?
+    {
         match user {
             Some(user) => check_user(&directory, user, &mut lines)?,
             None => writeln!(lines.out, "        ask it for somebody's groups with --user NAME")?,

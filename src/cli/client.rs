@@ -17,34 +17,41 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of one daemon.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     socket: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Client {
     /// For the daemon that listens there.
-    pub fn new(socket: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new(socket: &Path) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { socket: socket.to_owned(), runtime })
     }
 
     /// The whole answer to a GET.
-    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Bytes> {
+    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Bytes> {
         self.whole(Method::GET, path, query)
     }
 
     /// The whole answer to a POST without a body.
-    pub fn post(&self, path: &str) -> anyhow::Result<Bytes> {
+    pub(super) fn post(&self, path: &str) -> anyhow::Result<Bytes> {
         self.whole(Method::POST, path, &[])
     }
 
     /// Copies the answer to a GET as it arrives.
-    pub fn copy(&self, path: &str, query: &[(&str, &str)], output: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) fn copy(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        output: &mut impl Write,
+    ) -> anyhow::Result<()> {
         self.runtime.block_on(async {
             let mut body = self.send(Method::GET, path, query).await?.into_body();
             while let Some(frame) = body.frame().await {
-                if let Ok(data) = frame.context("the daemon broke off in the middle of its answer")?.into_data() {
+                if let Ok(data) =
+                    frame.context("the daemon broke off in the middle of its answer")?.into_data()
+                {
                     output.write_all(&data)?;
                 }
             }
@@ -55,11 +62,21 @@ impl Client {
     fn whole(&self, method: Method, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Bytes> {
         self.runtime.block_on(async {
             let response = self.send(method, path, query).await?;
-            Ok(response.into_body().collect().await.context("the daemon broke off in the middle of its answer")?.to_bytes())
+            Ok(response
+                .into_body()
+                .collect()
+                .await
+                .context("the daemon broke off in the middle of its answer")?
+                .to_bytes())
         })
     }
 
-    async fn send(&self, method: Method, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Response<Incoming>> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<Response<Incoming>> {
         let target = target(path, query);
         let request = Request::builder()
             .method(method)
@@ -70,8 +87,14 @@ impl Client {
         let socket = self.socket.display();
         let response = tokio::time::timeout(PATIENCE, client.request(request))
             .await
-            .with_context(|| format!("the daemon at `{socket}` did not answer within {} s", PATIENCE.as_secs()))?
-            .with_context(|| format!("cannot reach the daemon at `{socket}`: is `wharfinger serve` running, and are you root?"))?;
+            .with_context(|| {
+                format!("the daemon at `{socket}` did not answer within {} s", PATIENCE.as_secs())
+            })?
+            .with_context(|| {
+                format!(
+                    "cannot reach the daemon at `{socket}`: is `wharfinger serve` running, and are you root?"
+                )
+            })?;
         if response.status().is_success() {
             return Ok(response);
         }

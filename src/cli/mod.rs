@@ -21,7 +21,7 @@ use crate::config::Config;
 
 /// What a command ends with; scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
     /// Done, or yes.
     Done,
     /// No.
@@ -88,7 +88,10 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::Outcome;
 use super::args::PolicyCommand;
 use super::client::Client;
-use super::Outcome;
 use crate::policy::{self, Loaded, PolicySource};
 
 pub(super) fn run(
@@ -45,7 +45,9 @@ pub(super) fn chosen(
     if let Some(file) = file {
         return Ok(read(file)?);
     }
-    let text = client()?.get("/v1/policy", &[]).context("no --policy FILE is given, so the running daemon is asked")?;
+    let text = client()?
+        .get("/v1/policy", &[])
+        .context("no --policy FILE is given, so the running daemon is asked")?;
     Ok(policy::load(policy::MODEL, std::str::from_utf8(&text)?)?)
 }
 

@@ -105,7 +105,9 @@ impl Config {
         let path = named.unwrap_or(Path::new(PATH));
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&text, path),
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
             Err(error) => Err(ConfigError::Read(path.to_owned(), error)),
         }
     }
@@ -148,7 +150,9 @@ mod tests {
             error("[plugin]\n  sockt = \"/x\"\n"),
             "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`)"
         );
-        assert!(error("[plugins]\n").starts_with("w.toml:1:2: unknown key `plugins`; did you mean `plugin`?"));
+        assert!(
+            error("[plugins]\n").starts_with("w.toml:1:2: unknown key `plugins`; did you mean `plugin`?")
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ use super::message::for_user;
 use super::settings::Settings;
 use super::wire::{Answer, Question};
 use crate::audit::{
-    Actor, ContentHash, DecisionEntry, DecisionId, Door, Http, InFlight, Object, ResponseEntry, Trail, Verdict, outcome,
+    Actor, ContentHash, DecisionEntry, DecisionId, Door, Http, InFlight, Object, ResponseEntry, Trail,
+    Verdict, outcome,
 };
 use crate::authz::{Action, Cause, Subject};
 use crate::directory::Directory;
@@ -172,7 +173,10 @@ impl Handler {
                 count(&self.counters.unrecorded);
                 error!(%id, %error, "denied, because the decision could not be recorded");
                 Answer::unrecorded(for_user(
-                    &format!("the audit trail cannot be written, so every call is denied: {}; tell your administrator", error.summary()),
+                    &format!(
+                        "the audit trail cannot be written, so every call is denied: {}; tell your administrator",
+                        error.summary()
+                    ),
                     id,
                 ))
             }
@@ -180,7 +184,13 @@ impl Handler {
     }
 }
 
-fn entry(id: DecisionId, time: Timestamp, since: Instant, question: &Question, judged: Judged) -> DecisionEntry {
+fn entry(
+    id: DecisionId,
+    time: Timestamp,
+    since: Instant,
+    question: &Question,
+    judged: Judged,
+) -> DecisionEntry {
     let agent = question.request_headers.get("User-Agent").map(String::as_str);
     let http = Http::new(&question.request_method, &question.request_uri, agent);
     let mut entry = DecisionEntry::new(id, time, Door::Plugin, http, &judged.decision);
@@ -275,7 +285,10 @@ pub(super) mod tests {
     async fn what_everyone_may_do_is_allowed_and_the_rest_denied_with_the_reason_and_an_id() {
         let directory = tempfile::tempdir().unwrap();
         let handler = handler(&directory, epoch);
-        assert_eq!(json(&handler.request(question("GET", "/_ping")).await), serde_json::json!({"Allow": true}));
+        assert_eq!(
+            json(&handler.request(question("GET", "/_ping")).await),
+            serde_json::json!({"Allow": true})
+        );
         let denied = json(&handler.request(question("GET", "/v1.41/containers/json")).await);
         assert_eq!(denied["Allow"], false);
         let message = denied["Msg"].as_str().unwrap();
@@ -289,9 +302,8 @@ pub(super) mod tests {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
         /// Panics where the question is judged, which reads the clock after its arrival was stamped.
         fn clock() -> Timestamp {
-            if PANIC.load(Ordering::SeqCst) && ASKED.fetch_add(1, Ordering::SeqCst) == 1 {
-                panic!("planted");
-            }
+            let judging = PANIC.load(Ordering::SeqCst) && ASKED.fetch_add(1, Ordering::SeqCst) == 1;
+            assert!(!judging, "planted");
             Timestamp::UNIX_EPOCH
         }
         let directory = tempfile::tempdir().unwrap();
@@ -300,10 +312,18 @@ pub(super) mod tests {
         let denied = json(&handler.request(question("GET", "/_ping")).await);
         PANIC.store(false, Ordering::SeqCst);
         assert_eq!(denied["Allow"], false);
-        assert!(denied["Msg"].as_str().unwrap().starts_with("wharfinger failed on this call; its log says where ["));
+        assert!(
+            denied["Msg"]
+                .as_str()
+                .unwrap()
+                .starts_with("wharfinger failed on this call; its log says where [")
+        );
         assert_eq!(handler.counters.panics.load(Ordering::Relaxed), 1);
         assert_eq!(handler.counters.unrecorded.load(Ordering::Relaxed), 0);
-        assert_eq!(json(&handler.request(question("GET", "/_ping")).await), serde_json::json!({"Allow": true}));
+        assert_eq!(
+            json(&handler.request(question("GET", "/_ping")).await),
+            serde_json::json!({"Allow": true})
+        );
     }
 
     #[tokio::test]
@@ -314,7 +334,10 @@ pub(super) mod tests {
         let denied = json(&handler.request(question("GET", "/_ping")).await);
         assert_eq!(denied["Allow"], false);
         let message = denied["Msg"].as_str().unwrap();
-        assert!(message.starts_with("the audit trail cannot be written, so every call is denied: "), "{message}");
+        assert!(
+            message.starts_with("the audit trail cannot be written, so every call is denied: "),
+            "{message}"
+        );
         assert_eq!(handler.counters.unrecorded.load(Ordering::Relaxed), 1);
     }
 

@@ -90,7 +90,8 @@ pub(super) async fn judge(
         }
         // What could not be read, or could be read in two ways, is not asked of any role.
         Err(refusal) => {
-            judged.decision = deny(Cause::Refused(refusal.code.name()), format!("refused: {}", refusal.message));
+            judged.decision =
+                deny(Cause::Refused(refusal.code.name()), format!("refused: {}", refusal.message));
         }
     }
     judged

@@ -12,7 +12,8 @@ pub(super) fn for_user(message: &str, id: DecisionId) -> String {
 
 /// Control characters become `?`, and what is too long is cut.
 pub(super) fn one_line(message: &str) -> String {
-    let mut line: String = message.chars().map(|c| if is_unsafe(c) { '?' } else { c }).take(LONGEST).collect();
+    let mut line: String =
+        message.chars().map(|c| if is_unsafe(c) { '?' } else { c }).take(LONGEST).collect();
     if message.chars().nth(LONGEST).is_some() {
         line.push('…');
     }
@@ -21,7 +22,8 @@ pub(super) fn one_line(message: &str) -> String {
 
 /// Characters that move the cursor, colour the terminal or turn the direction of text.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ async fn connection(stream: UnixStream, handler: Arc<Handler>, mut stop: watch::
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(respond(&handler, request).await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -70,7 +71,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn respond(handler: &Arc<Handler>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
     if request.method() != Method::POST {
-        return failure(StatusCode::METHOD_NOT_ALLOWED, "this is a docker plugin's socket: it answers POST alone");
+        return failure(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this is a docker plugin's socket: it answers POST alone",
+        );
     }
     if path == "/Plugin.Activate" {
         return json(ACTIVATION.into());
@@ -85,7 +89,9 @@ async fn respond(handler: &Arc<Handler>, request: Request<Incoming>) -> Response
                 &format!("the question is larger than {limit} MiB; send a smaller request"),
             );
         }
-        Err(error) => return failure(StatusCode::INTERNAL_SERVER_ERROR, &format!("broken question: {error}")),
+        Err(error) => {
+            return failure(StatusCode::INTERNAL_SERVER_ERROR, &format!("broken question: {error}"));
+        }
     };
     let question = match Question::read(&body) {
         Ok(question) => question,
@@ -161,7 +167,10 @@ mod tests {
         let server = tokio::spawn(serve(listener, Arc::clone(&handler), stopping));
         let asked = "/AuthZPlugin.AuthZReq";
         let ping = br#"{"RequestMethod":"GET","RequestUri":"/_ping"}"#;
-        assert_eq!(send(&path, "/Plugin.Activate", "POST", b"").await, (200, r#"{"Implements":["authz"]}"#.to_owned()));
+        assert_eq!(
+            send(&path, "/Plugin.Activate", "POST", b"").await,
+            (200, r#"{"Implements":["authz"]}"#.to_owned())
+        );
         assert_eq!(send(&path, asked, "POST", ping).await, (200, r#"{"Allow":true}"#.to_owned()));
         for phase in [asked, "/AuthZPlugin.AuthZRes"] {
             for bad in [&b""[..], b"{}", b"{\"RequestMethod\":", b"null"] {

@@ -80,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     info!("stopping: questions under way are answered first");
     rim::stopping();
     // Nobody listens any more only if both have ended already.
-    drop(stop.send(true));
+    stop.send(true).ok();
     plugin.await.context("plugin")?;
     admin.await.context("admin")?;
     trail.close().await;

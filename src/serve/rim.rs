@@ -1,6 +1,6 @@
 //! The only place that reads the clock and randomness, writes the log and talks to the service manager.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +13,11 @@ use crate::plugin::Sources;
 /// The log goes to standard error, where the service manager collects it; `RUST_LOG` chooses how much.
 pub(super) fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
     // A second start in one process keeps the first log.
     drop(log.try_init());
 }

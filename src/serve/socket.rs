@@ -36,14 +36,16 @@ impl Inherited {
 
     fn remove(&mut self, path: &Path) -> Option<std::os::unix::net::UnixListener> {
         let at = self.0.iter().position(|listener| {
-            listener.local_addr().is_ok_and(|address| address.as_pathname().is_some_and(|bound| bound == path))
+            listener
+                .local_addr()
+                .is_ok_and(|address| address.as_pathname().is_some_and(|bound| bound == path))
         })?;
         Some(self.0.swap_remove(at))
     }
 }
 
 /// Listens on a path with a file mode, on the inherited socket if there is one for it.
-pub fn listen(path: &Path, mode: u32, inherited: &mut Inherited) -> Result<UnixListener, SocketError> {
+pub(super) fn listen(path: &Path, mode: u32, inherited: &mut Inherited) -> Result<UnixListener, SocketError> {
     let io = |error| SocketError::Io(path.to_owned(), error);
     if let Some(listener) = inherited.remove(path) {
         listener.set_nonblocking(true).map_err(io)?;
@@ -63,7 +65,7 @@ pub fn listen(path: &Path, mode: u32, inherited: &mut Inherited) -> Result<UnixL
 }
 
 /// Removes the socket file, unless another process has put its own there.
-pub fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     if UnixStream::connect(path).is_err() {
         drop(fs::remove_file(path));
     }

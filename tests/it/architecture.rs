@@ -17,14 +17,34 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["audit", "authz", "directory", "plugin", "policy"]),
     ("config", &["admin", "audit", "directory", "identity", "plugin", "policy"]),
     ("serve", &["admin", "audit", "config", "directory", "identity", "plugin", "policy"]),
-    ("cli", &["admin", "audit", "authz", "config", "directory", "engine", "identity", "plugin", "policy", "serve"]),
+    (
+        "cli",
+        &[
+            "admin",
+            "audit",
+            "authz",
+            "config",
+            "directory",
+            "engine",
+            "identity",
+            "plugin",
+            "policy",
+            "serve",
+        ],
+    ),
     ("main", &["cli"]),
 ];
 
 /// Words that a module must not know, whatever it uses.
 const MAY_NOT_SAY: &[(&str, &[&str])] = &[
-    ("authz", &["std::fs", "std::net", "tokio", "hyper", "serde_json", "async fn", "std::time", "jiff", "rusqlite"]),
-    ("engine", &["std::fs", "std::net", "tokio", "hyper", "casbin", "async fn", "std::time", "rusqlite", "Subject"]),
+    (
+        "authz",
+        &["std::fs", "std::net", "tokio", "hyper", "serde_json", "async fn", "std::time", "jiff", "rusqlite"],
+    ),
+    (
+        "engine",
+        &["std::fs", "std::net", "tokio", "hyper", "casbin", "async fn", "std::time", "rusqlite", "Subject"],
+    ),
     ("admin", &["rusqlite"]),
     ("cli", &["rusqlite"]),
     ("plugin", &["rusqlite", "casbin"]),
@@ -82,7 +102,9 @@ fn casbin_and_sqlite_stay_in_their_rooms() {
     ] {
         for (path, text) in sources() {
             let named = production(&text).lines().any(|line| {
-                !line.trim_start().starts_with("//") && line.contains(word) && !line.contains(&format!("::{word}"))
+                !line.trim_start().starts_with("//")
+                    && line.contains(word)
+                    && !line.contains(&format!("::{word}"))
             });
             let at = path.to_string_lossy().replace('\\', "/");
             assert!(!named || rooms.iter().any(|room| at.contains(room)), "{at} names `{word}`");
@@ -95,7 +117,11 @@ fn every_file_opens_with_a_sentence() {
     for (path, text) in sources() {
         let first = text.lines().next().unwrap_or_default();
         let sentence = first.starts_with("//! ") && first.len() > 20;
-        assert!(sentence || first.starts_with("#![doc = include_str!"), "{} opens with {first:?}", path.display());
+        assert!(
+            sentence || first.starts_with("#![doc = include_str!"),
+            "{} opens with {first:?}",
+            path.display()
+        );
     }
 }
 
@@ -157,12 +183,20 @@ fn used(text: &str) -> Vec<String> {
                 if line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
-                let names = rest.strip_prefix('{').map_or(rest, |group| group.split('}').next().unwrap_or_default());
+                let names =
+                    rest.strip_prefix('{').map_or(rest, |group| group.split('}').next().unwrap_or_default());
                 let list = if rest.starts_with('{') { names.split(',').collect() } else { vec![names] };
                 used.extend(list.into_iter().map(|name| {
                     let path: Vec<&str> = name.trim().split("::").collect();
-                    let clean = |part: &str| part.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
-                    path.iter().take(2).map(|part| clean(part)).filter(|p| !p.is_empty()).collect::<Vec<_>>().join("::")
+                    let clean = |part: &str| {
+                        part.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()
+                    };
+                    path.iter()
+                        .take(2)
+                        .map(|part| clean(part))
+                        .filter(|p| !p.is_empty())
+                        .collect::<Vec<_>>()
+                        .join("::")
                 }));
             }
         }
