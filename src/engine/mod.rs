@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use crate::authz::{Action, Requirements, Resource};
 
-#[allow(dead_code, reason = "its readers are written on top of it")]
+mod body;
+mod classify;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hostpath;
-#[allow(dead_code, unused_imports, reason = "its readers are written on top of it")]
 mod json;
-#[allow(dead_code, reason = "its readers are written on top of it")]
+mod matching;
 mod query;
-#[allow(dead_code, reason = "its readers are written on top of it")]
+mod readers;
 mod reference;
-#[allow(dead_code, reason = "its readers are written on top of it")]
+mod routes;
 mod uri;
+
+pub use classify::classify;
 
 /// One Engine API call, as the question or the gateway shows it.
 #[derive(Clone, Copy, Debug)]

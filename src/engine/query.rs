@@ -44,12 +44,6 @@ impl Query {
         self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// The daemon's rule for booleans: true unless absent, empty, `0`, `no`, `false` or `none`.
-    pub(crate) fn flag(&self, key: &str) -> bool {
-        let value = self.one(key).unwrap_or("").trim().to_lowercase();
-        !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
-    }
-
     /// A parameter that is JSON, such as `filters`; [`Json::Null`] if it is absent or empty.
     pub(crate) fn json(&self, key: &str) -> Result<Json, Refusal> {
         match self.one(key) {
@@ -170,19 +164,6 @@ mod tests {
                 "the query parameter `new` is repeated; send it once".to_owned()
             ))
         );
-    }
-
-    #[test]
-    fn a_flag_is_true_unless_it_says_no() {
-        for no in
-            ["", "force", "force=0", "force=no", "force=False", "force=NONE", "force=+false%0A", "Force=1"]
-        {
-            assert!(!query(no).flag("force"), "{no}");
-        }
-        for yes in ["force=1", "force=true", "force=yes", "force=off", "force=n", "force=00", "force=%22%22"]
-        {
-            assert!(query(yes).flag("force"), "{yes}");
-        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod support;
 
+mod architecture;
 mod e2e;
 mod harness;
 mod load;
+mod recordings;

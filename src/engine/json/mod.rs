@@ -30,15 +30,6 @@ pub(crate) enum Json {
 pub(crate) struct Object(Vec<(String, Json)>);
 
 impl Object {
-    /// Its members as Go fills a struct: keys that match `known` whatever their case.
-    ///
-    /// # Errors
-    /// `body-ambiguous` for two keys that Go takes for the same field, and for a key that is
-    /// not ASCII and that Go takes for a known field.
-    pub(crate) fn fields(&self, known: &'static [&'static str]) -> Result<Fields<'_>, Refusal> {
-        Fields::read(self, String::new(), known)
-    }
-
     /// Its members as Go fills a map, such as labels: keys count exactly as they are.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
