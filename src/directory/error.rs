@@ -29,6 +29,9 @@ pub enum Refused {
     /// Two entries answer to the name.
     #[error("two entries have this name; make it unique")]
     Ambiguous,
+    /// The entry's name attribute is missing, there twice, or not fit for a name.
+    #[error("the entry has not exactly one good name")]
+    Unnamed,
 }
 
 /// A setting, or a file that a setting names, that cannot work.
