@@ -73,6 +73,7 @@ actions! {
     ImageUse             "image.use"              Image     "make a container from an image";
     ImagePull            "image.pull"             Image     "pull an image from a registry";
     ImageImport          "image.import"           Image     "make an image from a file system archive";
+    ImageImportUnchecked "image.import-unchecked" Image     "import an archive through a door where the query cannot be trusted";
     ImageLoad            "image.load"             Image     "load images and their tags from an archive";
     ImageSave            "image.save"             Image     "read an image's contents";
     ImagePush            "image.push"             Image     "push an image to a registry";
@@ -124,6 +125,7 @@ actions! {
     PluginCreate         "plugin.create"          Plugin    "make a managed plugin from an archive";
     PluginPush           "plugin.push"            Plugin    "push a managed plugin to a registry";
     PluginSet            "plugin.set"             Plugin    "change a managed plugin's settings";
+    PluginUse            "plugin.use"             Plugin    "let a plugin keep secrets or give out addresses";
     PluginUpgrade        "plugin.upgrade"         Plugin    "upgrade a managed plugin";
 
     // Swarm.

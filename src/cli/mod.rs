@@ -1,1 +1,3 @@
 //! The command line: arguments, output, exit codes.
+
+pub mod classify;

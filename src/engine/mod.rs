@@ -4,6 +4,21 @@ use std::collections::BTreeMap;
 
 use crate::authz::{Action, Requirements, Resource};
 
+mod body;
+mod classify;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod hostpath;
+mod json;
+mod matching;
+mod query;
+mod readers;
+mod reference;
+mod routes;
+mod uri;
+
+pub use classify::classify;
+
 /// One Engine API call, as the question or the gateway shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -52,6 +67,29 @@ pub struct Refusal {
     /// The operation, where the route was recognised.
     pub operation: Option<Action>,
 }
+
+impl Refusal {
+    /// A refusal before the operation is known; what could steer a terminal is replaced in the
+    /// message, and an overlong one is cut, so that what a caller sent can be quoted in it.
+    pub(crate) fn new(code: RefusalCode, message: impl AsRef<str>) -> Self {
+        let mut characters = message.as_ref().chars();
+        let mut shown: String = characters.by_ref().take(MESSAGE_LIMIT).map(harmless).collect();
+        if characters.next().is_some() {
+            shown.push('…');
+        }
+        Self { code, message: shown, operation: None }
+    }
+}
+
+/// Replaces control characters, and the marks that change the direction of text or are not seen.
+fn harmless(c: char) -> char {
+    let unseen =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    if c.is_control() || unseen { char::REPLACEMENT_CHARACTER } else { c }
+}
+
+/// The longest message, in characters, that a user is shown.
+const MESSAGE_LIMIT: usize = 500;
 
 macro_rules! refusal_codes {
     ($($variant:ident $name:literal $summary:literal;)*) => {

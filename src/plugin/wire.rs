@@ -128,9 +128,7 @@ mod tests {
         {
             assert!(matches!(Question::read(partial), Err(QuestionError::Incomplete)));
         }
-        for broken in
-            [&b"{"[..], b"null", b"[]", br#"{"RequestMethod":"GET","RequestUri":"/","RequestBody":"%"}"#]
-        {
+        for broken in [&b"{"[..], br#"{"RequestMethod":"GET","RequestUri":"/","RequestBody":"%"}"#] {
             assert!(matches!(Question::read(broken), Err(QuestionError::Undecodable(_))), "{broken:?}");
         }
     }

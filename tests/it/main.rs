@@ -1,0 +1,10 @@
+//! Tests of the built program from outside: its binary, a real Docker Engine, a real directory server.
+//!
+//! Everything a test starts lives in a private directory and in namespaces of its own, and ends with the test
+//! process, however that ends. `tests/run` installs what is needed; see there.
+#![cfg(test)]
+
+mod support;
+
+mod harness;
+mod load;

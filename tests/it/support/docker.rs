@@ -1,0 +1,51 @@
+//! The real docker command line, as one person.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::process::{Said, bounded};
+
+/// Runs docker commands with one identity.
+#[derive(Clone)]
+pub(crate) struct Docker {
+    host: String,
+    certificates: Option<PathBuf>,
+}
+
+impl Docker {
+    pub(super) fn over_tls(port: u16, certificates: &Path) -> Self {
+        Self { host: format!("tcp://127.0.0.1:{port}"), certificates: Some(certificates.to_owned()) }
+    }
+
+    pub(super) fn on_socket(socket: &Path) -> Self {
+        Self { host: format!("unix://{}", socket.display()), certificates: None }
+    }
+
+    /// `docker ARGUMENTS`, to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        self.command("docker").args(arguments).output().unwrap().into()
+    }
+
+    /// `docker ARGUMENTS` on a terminal. What it printed, on either stream, is in `out`.
+    pub(crate) fn run_on_a_terminal(&self, arguments: &[&str]) -> Said {
+        let line = format!("docker {}", arguments.join(" "));
+        self.command("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .output()
+            .unwrap()
+            .into()
+    }
+
+    /// A command that finds this engine and this identity in its environment.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = bounded(program);
+        command.env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", "/nonexistent");
+        for name in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION", "DOCKER_CONTEXT"] {
+            command.env_remove(name);
+        }
+        if let Some(path) = &self.certificates {
+            command.env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", path);
+        }
+        command
+    }
+}
