@@ -305,11 +305,14 @@ mod tests {
     const TTL: u64 = 60;
     const GRACE: u64 = 600;
 
+    /// Who was asked for, and where the answer goes.
+    type Questions = Arc<Mutex<VecDeque<(String, oneshot::Sender<Answer>)>>>;
+
     /// A directory that answers when the test says so, and a clock that the test moves.
     struct Bench {
         cache: Cache,
         seconds: Arc<AtomicU64>,
-        asked: Arc<Mutex<VecDeque<(String, oneshot::Sender<Answer>)>>>,
+        asked: Questions,
     }
 
     fn bench() -> Bench {
@@ -318,7 +321,7 @@ mod tests {
 
     fn bench_with(call_deadline: Duration, max_entries: usize) -> Bench {
         let seconds = Arc::new(AtomicU64::new(1000));
-        let asked: Arc<Mutex<VecDeque<(String, oneshot::Sender<Answer>)>>> = Arc::default();
+        let asked = Questions::default();
         let limits = Limits {
             ttl: Duration::from_secs(TTL),
             negative_ttl: Duration::from_secs(10),
@@ -336,10 +339,12 @@ mod tests {
         Bench { cache: Cache::new(limits, source, clock), seconds, asked }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it stands beside the answers that are errors")]
     fn good(user: &str) -> Answer {
         Ok(Looked { user: user.to_owned(), groups: vec!["dev".to_owned()], stale: false })
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it stands beside the answers that are errors")]
     fn stale(user: &str) -> Answer {
         Ok(Looked { user: user.to_owned(), groups: vec!["dev".to_owned()], stale: true })
     }

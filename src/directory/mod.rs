@@ -21,7 +21,7 @@ pub enum Directory {
     /// A file of users and groups; who is not in it is not accepted.
     File(FileDirectory),
     /// LDAP servers, behind a cache; who has no entry is not accepted.
-    Ldap(LdapDirectory),
+    Ldap(Box<LdapDirectory>),
 }
 
 /// The directory's answer about a user.
@@ -44,7 +44,7 @@ impl Directory {
         match (settings.file, settings.ldap) {
             (None, None) => Ok(Self::Open),
             (Some(file), None) => FileDirectory::load(file).map(Self::File),
-            (None, Some(ldap)) => LdapDirectory::new(&ldap).map(Self::Ldap),
+            (None, Some(ldap)) => LdapDirectory::new(ldap).map(|ldap| Self::Ldap(Box::new(ldap))),
             (Some(_), Some(_)) => Err(SettingsError::new(
                 "[directory]",
                 "has `file` and `ldap`: take one out, since a user could be somebody else in each",

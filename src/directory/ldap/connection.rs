@@ -52,7 +52,7 @@ pub(super) struct Connection {
 
 /// What a search gave.
 #[derive(Debug)]
-pub(super) struct Entries {
+pub(super) struct Found {
     /// The entries, whole as far as the code says so.
     pub(super) entries: Vec<Entry>,
     /// The search's result code; anything but 0 means that entries may be missing.
@@ -166,7 +166,7 @@ impl Connection {
         filter: &str,
         attributes: &[&str],
         limit: usize,
-    ) -> Result<Entries, Failure> {
+    ) -> Result<Found, Failure> {
         self.searches.fetch_add(1, Ordering::Relaxed);
         match timeout(self.search_timeout, self.collect(base, scope, filter, attributes, limit)).await {
             Ok(Ok(entries)) => {
@@ -185,7 +185,7 @@ impl Connection {
         filter: &str,
         attributes: &[&str],
         limit: usize,
-    ) -> Result<Entries, Failure> {
+    ) -> Result<Found, Failure> {
         let mut ldap = self.ldap.clone();
         // The server stops one after the limit, which tells "just so many" from "more".
         let size_limit = i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX);
@@ -207,7 +207,7 @@ impl Connection {
             entries.push(Entry { dn, attributes: folded(attrs), binary: folded(bin_attrs) });
         }
         let outcome = stream.finish().await;
-        Ok(Entries { entries, code: outcome.rc, text: outcome.text })
+        Ok(Found { entries, code: outcome.rc, text: outcome.text })
     }
 
     /// What a broken connection is called: the guard knows better than the library.

@@ -70,7 +70,6 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
         .with_retries(3);
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    drop(socket);
     Ok(stream)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use ldap3::Scope;
 
 use super::Failure;
-use super::connection::{Connection, Entries, Entry};
+use super::connection::{Connection, Entry, Found};
 use super::filter::Filter;
 use super::preset::{Refusal, When};
 use crate::directory::{DirectoryError, Looked, Refused};
@@ -123,8 +123,8 @@ fn group_name(profile: &Profile, group: &Entry) -> Result<String, Failure> {
 }
 
 /// A search that ended with anything but success may have given a part: size and time limits, referrals.
-fn whole(found: &Entries) -> Result<(), Failure> {
-    let Entries { code, text, .. } = found;
+fn whole(found: &Found) -> Result<(), Failure> {
+    let Found { code, text, .. } = found;
     let reason = || format!("the server ended a search with code {code} `{}`", text.escape_debug());
     match found.code {
         0 => Ok(()),

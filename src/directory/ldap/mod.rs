@@ -57,14 +57,14 @@ pub struct LdapDirectory {
 
 impl LdapDirectory {
     /// Checks the settings and reads the certificates that they name; connects to nothing.
-    pub(super) fn new(settings: &LdapSettings) -> Result<Self, SettingsError> {
-        let limits = limits(settings)?;
-        let ldap = Arc::new(ArcSwap::from_pointee(Ldap::new(settings)?));
+    pub(super) fn new(settings: LdapSettings) -> Result<Self, SettingsError> {
+        let limits = limits(&settings)?;
+        let ldap = Arc::new(ArcSwap::from_pointee(Ldap::new(&settings)?));
         let asked = Arc::clone(&ldap);
         let source = Box::new(move |user| -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(asked.load_full().look_up(user))
         });
-        Ok(Self { settings: settings.clone(), ldap, cache: Cache::new(limits, source, Cache::monotonic()) })
+        Ok(Self { settings, ldap, cache: Cache::new(limits, source, Cache::monotonic()) })
     }
 
     pub(super) async fn groups(&self, user: &str) -> Result<Looked, DirectoryError> {

@@ -105,24 +105,21 @@ impl Server {
 
 /// `host`, `host:port`, `[address]` or `[address]:port`.
 fn host_and_port(place: &str) -> Option<(String, Option<u16>)> {
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            let address: std::net::Ipv6Addr = address.parse().ok()?;
-            (address.to_string(), port.strip_prefix(':').or_else(|| port.is_empty().then_some(""))?)
-        }
-        None => {
-            let (host, port) = place.split_once(':').unwrap_or((place, ""));
-            (host.to_owned(), if place.ends_with(':') { return None } else { port })
-        }
+    let (host, port) = if let Some(rest) = place.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let address: std::net::Ipv6Addr = address.parse().ok()?;
+        (address.to_string(), port)
+    } else {
+        let (host, _) = place.split_once(':').unwrap_or((place, ""));
+        (host.to_owned(), place.get(host.len()..)?)
     };
-    if host.is_empty() || host.contains(':') != place.starts_with('[') {
-        return None;
-    }
-    match port {
-        "" => Some((host, None)),
-        port => Some((host, Some(port.parse().ok().filter(|&port| port != 0)?))),
-    }
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => None,
+        None => return None,
+        Some(port) => Some(port.parse().ok().filter(|&port| port != 0)?),
+    };
+    let is_bracketed = place.starts_with('[');
+    (!host.is_empty() && host.contains(':') == is_bracketed).then_some((host, port))
 }
 
 /// The path in `%2F`-encoded form.

@@ -112,7 +112,7 @@ const fn call_deadline() -> Duration {
 }
 
 const fn cache_ttl() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_mins(1)
 }
 
 const fn negative_ttl() -> Duration {
@@ -120,7 +120,7 @@ const fn negative_ttl() -> Duration {
 }
 
 const fn stale_grace() -> Duration {
-    Duration::from_secs(600)
+    Duration::from_mins(10)
 }
 
 const fn max_entries() -> usize {
