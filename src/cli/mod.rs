@@ -1,3 +1,4 @@
 //! The command line: arguments, output, exit codes.
 
 pub mod classify;
+pub mod judge;
