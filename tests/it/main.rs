@@ -7,5 +7,7 @@
 mod support;
 
 mod harness;
+mod hostile_ldap;
+mod ldap;
 mod load;
 mod recordings;
