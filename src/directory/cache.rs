@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::{DirectoryError, Looked};
 
-/// While the directory is down, it is asked again this often, for all users together.
+/// After a failure, this long passes until the next question: while the directory is down, for all users
+/// together, and otherwise for the user whose answer was not whole.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// A directory's answer.
@@ -63,9 +64,12 @@ struct State {
     flights: u64,
 }
 
+#[derive(Default)]
 struct Entry {
     /// The last answer that says something about the user, and when it came.
     answer: Option<(Answer, Duration)>,
+    /// Why the last question gave no such answer, and when.
+    trouble: Option<(DirectoryError, Duration)>,
     /// When it was last wanted.
     used: Duration,
     flight: Option<Flight>,
@@ -75,11 +79,12 @@ struct Entry {
 #[derive(Clone)]
 struct Flight {
     number: u64,
+    started: Duration,
     answer: watch::Receiver<Option<Answer>>,
 }
 
 struct Down {
-    reason: String,
+    error: DirectoryError,
     /// When the directory was last asked, or last failed.
     probed: Duration,
 }
@@ -120,21 +125,17 @@ impl Cache {
             Known::Soon(flight) => flight,
         };
         let landed = timeout(self.0.limits.call_deadline, flight.answer.wait_for(Option::is_some)).await;
-        let reason = match landed {
+        let error = match landed {
             Ok(Ok(answer)) => match answer.clone() {
-                Some(Err(DirectoryError::Unavailable(reason))) => reason,
+                Some(Err(error)) if is_failure(&error) => error,
                 Some(answer) => return answer,
-                None => "the look-up gave no answer".to_owned(),
+                None => DirectoryError::Unavailable("the look-up gave no answer".to_owned()),
             },
-            Ok(Err(_)) => "the look-up ended without an answer".to_owned(),
-            Err(_) => {
-                let reason = "the directory did not answer in time".to_owned();
-                self.0.failed(&mut self.0.lock(), &reason);
-                reason
-            }
+            Ok(Err(_)) => DirectoryError::Unavailable("the look-up ended without an answer".to_owned()),
+            Err(_) => late(),
         };
         let now = (self.0.clock)();
-        self.0.stale(self.0.lock().entries.get(user), now, &reason)
+        self.0.stale(self.0.lock().entries.get(user), now, error)
     }
 
     /// Forgets the user, under whatever name it was asked for, or everybody.
@@ -152,67 +153,54 @@ impl Cache {
     /// What the cache says, and starts the question that is to be asked.
     fn known(&self, user: &str) -> Known {
         let now = (self.0.clock)();
-        let limits = &self.0.limits;
         let mut state = self.0.lock();
-        if !state.entries.contains_key(user) && !make_room(&mut state.entries, limits.max_entries) {
-            return Known::Now(Err(DirectoryError::Unavailable(
-                "too many look-ups are under way".to_owned(),
-            )));
+        let state = &mut *state;
+        if let Some(entry) = state.entries.get_mut(user) {
+            entry.used = now;
         }
-        let probe = state.down.as_ref().is_none_or(|down| now.saturating_sub(down.probed) >= PROBE_EVERY);
-        let reason = state.down.as_ref().map(|down| down.reason.clone());
-        let entry =
-            state.entries.entry(user.to_owned()).or_insert(Entry { answer: None, used: now, flight: None });
-        entry.used = now;
-        let flight = entry.flight.clone().filter(|flight| flight.answer.has_changed().is_ok());
-        let fresh = match &entry.answer {
-            Some((answer @ Ok(_), at)) if now.saturating_sub(*at) < limits.ttl => {
-                let ahead = now.saturating_sub(*at) >= refresh_at(user, limits.ttl);
-                Some((answer.clone(), ahead))
-            }
-            Some((answer @ Err(_), at)) if now.saturating_sub(*at) < limits.negative_ttl => {
-                Some((answer.clone(), false))
-            }
-            Some(_) | None => None,
-        };
-        if let Some((answer, ahead)) = fresh {
-            if ahead && flight.is_none() && probe {
-                self.start(&mut state, user, now);
+        let entry = state.entries.get(user);
+        let flight = entry.and_then(Entry::flight).cloned();
+        let may_ask = flight.is_none() && may_ask(entry, state.down.as_ref(), now);
+        if let Some((answer, is_aging)) = self.0.fresh(user, entry, now) {
+            if is_aging && may_ask {
+                drop(self.start(state, user, now));
             }
             return Known::Now(answer);
         }
-        let Some(reason) = reason else {
-            return Known::Soon(flight.unwrap_or_else(|| self.start(&mut state, user, now)));
+        let is_late = |flight: &Flight| now.saturating_sub(flight.started) >= self.0.limits.call_deadline;
+        let trouble = match (&flight, entry.and_then(|entry| entry.trouble.as_ref()), &state.down) {
+            (Some(flight), _, _) if is_late(flight) => late(),
+            (_, Some((error, at)), _) if now.saturating_sub(*at) < PROBE_EVERY => error.clone(),
+            (_, _, Some(down)) => down.error.clone(),
+            (Some(flight), _, None) => return Known::Soon(flight.clone()),
+            (None, _, None) => return self.start(state, user, now),
         };
-        // The directory is down, as far as is known: who has a usable answer does not wait to hear it again.
-        let stale = self.0.stale(Some(entry), now, &reason);
-        let nothing = entry.answer.is_none() && entry.flight.is_none();
-        match (stale, flight) {
-            (Ok(looked), flight) => {
-                if flight.is_none() && probe {
-                    self.start(&mut state, user, now);
+        // Something is wrong, as far as is known: who has a usable answer does not wait to hear it again.
+        match (self.0.stale(entry, now, trouble), flight) {
+            (Ok(looked), _) => {
+                if may_ask {
+                    drop(self.start(state, user, now));
                 }
                 Known::Now(Ok(looked))
             }
-            (Err(_), Some(flight)) => Known::Soon(flight),
-            (Err(_), None) if probe => Known::Soon(self.start(&mut state, user, now)),
-            (Err(error), None) => {
-                if nothing {
-                    state.entries.remove(user);
-                }
-                Known::Now(Err(error))
-            }
+            (Err(_), Some(flight)) if !is_late(&flight) => Known::Soon(flight),
+            (Err(_), None) if may_ask => self.start(state, user, now),
+            (Err(error), _) => Known::Now(Err(error)),
         }
     }
 
     /// Asks the directory, in a task of its own that outlives impatient callers.
-    fn start(&self, state: &mut State, user: &str, now: Duration) -> Flight {
+    fn start(&self, state: &mut State, user: &str, now: Duration) -> Known {
+        if !state.entries.contains_key(user) && !make_room(&mut state.entries, self.0.limits.max_entries) {
+            let error = DirectoryError::Unavailable("too many look-ups are under way".to_owned());
+            return Known::Now(Err(error));
+        }
         state.flights += 1;
         let (sender, answer) = watch::channel(None);
-        let flight = Flight { number: state.flights, answer };
-        if let Some(entry) = state.entries.get_mut(user) {
-            entry.flight = Some(flight.clone());
-        }
+        let flight = Flight { number: state.flights, started: now, answer };
+        let entry = state.entries.entry(user.to_owned()).or_default();
+        entry.used = now;
+        entry.flight = Some(flight.clone());
         if let Some(down) = &mut state.down {
             down.probed = now;
         }
@@ -224,7 +212,14 @@ impl Cache {
             // Nobody may be waiting any more.
             sender.send_replace(Some(answer));
         });
-        flight
+        Known::Soon(flight)
+    }
+}
+
+impl Entry {
+    /// The question that is under way, unless its task is gone.
+    fn flight(&self) -> Option<&Flight> {
+        self.flight.as_ref().filter(|flight| flight.answer.has_changed().is_ok())
     }
 }
 
@@ -233,43 +228,73 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The answer that serves without asking, and whether it is time to ask ahead.
+    fn fresh(&self, user: &str, entry: Option<&Entry>, now: Duration) -> Option<(Answer, bool)> {
+        let (answer, at) = entry?.answer.as_ref()?;
+        let age = now.saturating_sub(*at);
+        match answer {
+            Ok(_) => {
+                (age < self.limits.ttl).then(|| (answer.clone(), age >= refresh_at(user, self.limits.ttl)))
+            }
+            Err(_) => (age < self.limits.negative_ttl).then(|| (answer.clone(), false)),
+        }
+    }
+
+    /// The last good answer where it may still serve, and otherwise a denial: after the grace, groups that
+    /// were taken away long ago could still open doors.
+    fn stale(&self, entry: Option<&Entry>, now: Duration, error: DirectoryError) -> Answer {
+        match entry.and_then(|entry| entry.answer.as_ref()) {
+            Some((Ok(looked), at)) if now.saturating_sub(*at) <= self.limits.grace => {
+                Ok(Looked { stale: now.saturating_sub(*at) >= self.limits.ttl, ..looked.clone() })
+            }
+            Some(_) | None => Err(error),
+        }
+    }
+
     /// Takes an answer in, unless the entry was flushed while it was under way.
     fn land(&self, user: &str, number: u64, answer: &Answer) {
         let now = (self.clock)();
         let mut state = self.lock();
-        match answer {
-            Err(DirectoryError::Unavailable(reason)) => self.failed(&mut state, reason),
-            Ok(_) | Err(DirectoryError::NoSuchUser | DirectoryError::Refused(_)) => state.down = None,
-        }
+        state.down = match answer {
+            Err(error @ DirectoryError::Unavailable(_)) => Some(Down { error: error.clone(), probed: now }),
+            // A server that answers is up, whatever it says about this user.
+            Ok(_)
+            | Err(DirectoryError::NoSuchUser | DirectoryError::Refused(_) | DirectoryError::Incomplete(_)) => {
+                None
+            }
+        };
         let is_ours =
             |entry: &&mut Entry| entry.flight.as_ref().is_some_and(|flight| flight.number == number);
         let Some(entry) = state.entries.get_mut(user).filter(is_ours) else { return };
         entry.flight = None;
         match answer {
-            Err(DirectoryError::Unavailable(_)) if entry.answer.is_none() => drop(state.entries.remove(user)),
             // The last answer stays, for as long as it may serve.
-            Err(DirectoryError::Unavailable(_)) => {}
-            Ok(_) | Err(DirectoryError::NoSuchUser | DirectoryError::Refused(_)) => {
+            Err(error) if is_failure(error) => entry.trouble = Some((error.clone(), now)),
+            Ok(_) | Err(_) => {
+                entry.trouble = None;
                 entry.answer = Some((answer.clone(), now));
             }
         }
     }
+}
 
-    /// Notes that the directory is down.
-    fn failed(&self, state: &mut State, reason: &str) {
-        state.down = Some(Down { reason: reason.to_owned(), probed: (self.clock)() });
+/// Whether the error says nothing about the user.
+fn is_failure(error: &DirectoryError) -> bool {
+    match error {
+        DirectoryError::Unavailable(_) | DirectoryError::Incomplete(_) => true,
+        DirectoryError::NoSuchUser | DirectoryError::Refused(_) => false,
     }
+}
 
-    /// The last good answer where it may still serve, and otherwise a denial: after the grace, groups that
-    /// were taken away long ago could still open doors.
-    fn stale(&self, entry: Option<&Entry>, now: Duration, reason: &str) -> Answer {
-        match entry.and_then(|entry| entry.answer.as_ref()) {
-            Some((Ok(looked), at)) if now.saturating_sub(*at) <= self.limits.grace => {
-                Ok(Looked { stale: now.saturating_sub(*at) >= self.limits.ttl, ..looked.clone() })
-            }
-            Some(_) | None => Err(DirectoryError::Unavailable(reason.to_owned())),
-        }
-    }
+/// Whether enough time has passed since the last failure.
+fn may_ask(entry: Option<&Entry>, down: Option<&Down>, now: Duration) -> bool {
+    let trouble = entry.and_then(|entry| entry.trouble.as_ref()).map(|(_, at)| *at);
+    let probed = down.map(|down| down.probed);
+    [trouble, probed].into_iter().flatten().all(|at| now.saturating_sub(at) >= PROBE_EVERY)
+}
+
+fn late() -> DirectoryError {
+    DirectoryError::Unavailable("the directory did not answer in time".to_owned())
 }
 
 /// Makes room for one more: who is unknown goes first, then who was not wanted for longest. Says whether
@@ -280,7 +305,7 @@ fn make_room(entries: &mut HashMap<String, Entry>, max: usize) -> bool {
     }
     let rank = |entry: &Entry| (matches!(entry.answer, Some((Ok(_), _))), entry.used);
     let oldest =
-        entries.iter().filter(|(_, entry)| entry.flight.is_none()).min_by_key(|(_, entry)| rank(entry));
+        entries.iter().filter(|(_, entry)| entry.flight().is_none()).min_by_key(|(_, entry)| rank(entry));
     let Some(name) = oldest.map(|(name, _)| name.clone()) else { return false };
     entries.remove(&name).is_some()
 }
@@ -482,6 +507,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_that_is_not_whole_is_a_matter_of_its_user_alone() {
+        let bench = bench();
+        let incomplete = Err(DirectoryError::Incomplete("half".to_owned()));
+        bench.ask("alice", good("alice")).await.unwrap();
+        assert_eq!(bench.ask("bob", incomplete.clone()).await, incomplete);
+        assert_eq!(bench.at_once("bob").await, incomplete);
+        assert_eq!(bench.ask("carol", good("carol")).await, good("carol"));
+        bench.pass(1);
+        assert_eq!(bench.ask("bob", good("bob")).await, good("bob"));
+        bench.pass(TTL);
+        assert_eq!(bench.ask("alice", incomplete).await, stale("alice"));
+        assert_eq!(bench.at_once("alice").await, stale("alice"));
+        assert_eq!(bench.ask("bob", good("bob")).await, good("bob"));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_late_already_is_not_waited_for_again() {
+        let bench = bench_with(Duration::from_secs(2), 100);
+        let caller = tokio::spawn({
+            let cache = bench.cache.clone();
+            async move { cache.groups("alice").await }
+        });
+        while bench.questions() == 0 {
+            tokio::task::yield_now().await;
+        }
+        bench.pass(2);
+        assert_eq!(bench.at_once("alice").await, Err(late()));
+        assert_eq!(bench.questions(), 1);
+        bench.answer(good("alice")).await;
+        assert_eq!(caller.await.unwrap(), good("alice"));
+    }
+
+    #[tokio::test]
     async fn a_refused_user_is_refused_at_once_and_never_served_stale() {
         let bench = bench();
         bench.ask("alice", good("alice")).await.unwrap();
@@ -496,8 +554,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_waits_no_longer_than_the_deadline_and_the_late_answer_still_counts() {
         let bench = bench_with(Duration::from_millis(1), 100);
-        let late = Err(DirectoryError::Unavailable("the directory did not answer in time".to_owned()));
-        assert_eq!(bench.at_once("alice").await, late);
+        assert_eq!(bench.at_once("alice").await, Err(late()));
         bench.answer(good("alice")).await;
         assert_eq!(bench.at_once("alice").await, good("alice"));
         assert_eq!(bench.questions(), 0);

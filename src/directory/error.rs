@@ -9,9 +9,12 @@ pub enum DirectoryError {
     /// The directory knows the user, and not as one who may come in.
     #[error("the directory refuses the user: {0}")]
     Refused(Refused),
-    /// The directory could not be asked, or its answer was not whole.
+    /// The directory could not be asked.
     #[error("identity unavailable: {0}")]
     Unavailable(String),
+    /// The directory was asked, and did not give all of the user's groups.
+    #[error("identity incomplete: {0}")]
+    Incomplete(String),
 }
 
 /// Why a known user is refused.

@@ -21,7 +21,7 @@ fn directory_with(server: &Hostile, more: &str) -> Directory {
 /// The reason for which the first look-up fails, after which the process still works.
 async fn reason(server: &Hostile) -> String {
     match directory(server).groups("alice").await {
-        Err(DirectoryError::Unavailable(reason)) => reason,
+        Err(DirectoryError::Unavailable(reason) | DirectoryError::Incomplete(reason)) => reason,
         other => panic!("it was to be unavailable: {other:?}"),
     }
 }

@@ -220,6 +220,7 @@ fn length(bytes: &[u8]) -> Result<Option<(usize, &[u8])>, Bad> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Entry;
     use super::*;
     use proptest::prelude::*;
 
@@ -379,7 +380,7 @@ mod tests {
                 let PL::C(parts) = parse_tag(&bytes).unwrap().1.payload else { panic!("not constructed") };
                 let operation = parts[1].clone();
                 match operation.id {
-                    4 => drop(ldap3::SearchEntry::construct(ldap3::ResultEntry::new(operation))),
+                    4 => prop_assert!(Entry::read(ldap3::ResultEntry::new(operation)).is_some()),
                     19 => drop(ldap3::parse_refs(operation)),
                     _ => drop(ldap3::LdapResult::from(Tag::StructureTag(operation))),
                 }

@@ -1,19 +1,18 @@
 //! One bound connection: many look-ups at a time, until it is too old or something was odd.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
+use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchOptions, StdStream};
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::Failure;
 use super::dial::{Guarded, dial};
-use super::lookup::incomplete;
+use super::entry::Entry;
 use super::server::Server;
 
 /// The library never forgets the ids of searches, so a connection is replaced after so many.
@@ -59,40 +58,6 @@ pub(super) struct Found {
     pub(super) code: u32,
     /// The server's words for the code.
     pub(super) text: String,
-}
-
-/// One entry; attribute names are folded to lower case, since servers spell them as they like.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) dn: String,
-    attributes: HashMap<String, Vec<String>>,
-    binary: HashMap<String, Vec<Vec<u8>>>,
-}
-
-impl Entry {
-    /// The attribute's values.
-    ///
-    /// # Errors
-    /// Where a value is not text, or the server sends only a range of the values.
-    pub(super) fn values(&self, attribute: &str) -> Result<&[String], Failure> {
-        let wanted = attribute.to_ascii_lowercase();
-        let range = format!("{wanted};range=");
-        let dn = self.dn.escape_debug();
-        if self.binary.contains_key(&wanted) {
-            return Err(incomplete(format!("`{attribute}` of `{dn}` is not text")));
-        }
-        // A part of the values must not pass for all of them.
-        if self.attributes.keys().chain(self.binary.keys()).any(|name| name.starts_with(&range)) {
-            return Err(incomplete(format!("the server sent only a part of `{attribute}` of `{dn}`")));
-        }
-        Ok(self.attributes.get(&wanted).map_or(&[], Vec::as_slice))
-    }
-
-    /// Whether the attribute has a value.
-    pub(super) fn has(&self, attribute: &str) -> bool {
-        let wanted = attribute.to_ascii_lowercase();
-        self.attributes.contains_key(&wanted) || self.binary.contains_key(&wanted)
-    }
 }
 
 impl Connection {
@@ -203,8 +168,9 @@ impl Connection {
             if entries.len() > limit {
                 return Err(Failure::Server(format!("the server sent more than {limit} entries")));
             }
-            let SearchEntry { dn, attrs, bin_attrs } = SearchEntry::construct(found);
-            entries.push(Entry { dn, attributes: folded(attrs), binary: folded(bin_attrs) });
+            let entry = Entry::read(found)
+                .ok_or_else(|| Failure::Server("the server sent a malformed entry".to_owned()))?;
+            entries.push(entry);
         }
         let outcome = stream.finish().await;
         Ok(Found { entries, code: outcome.rc, text: outcome.text })
@@ -236,8 +202,4 @@ pub(super) async fn password(path: &Path) -> Result<String, Failure> {
         return Err(Failure::Account(format!("`bind_password_file` `{shown}` is empty")));
     }
     Ok(password.to_owned())
-}
-
-fn folded<V>(attributes: HashMap<String, Vec<V>>) -> HashMap<String, Vec<V>> {
-    attributes.into_iter().map(|(name, values)| (name.to_ascii_lowercase(), values)).collect()
 }

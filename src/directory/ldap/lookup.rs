@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use ldap3::Scope;
 
 use super::Failure;
-use super::connection::{Connection, Entry, Found};
+use super::connection::{Connection, Found};
+use super::entry::Entry;
 use super::filter::Filter;
 use super::preset::{Refusal, When};
 use crate::directory::{DirectoryError, Looked, Refused};
@@ -51,12 +52,14 @@ pub(super) async fn look_up(
     }
     // Servers match more loosely than policies do: case, blanks, compatibility forms. From here on only
     // the entry's own spelling counts, or a denial could be dodged by a capital letter.
-    let [canonical] = entry.values(&profile.user_name_attr)? else { return Err(refused(Refused::Unnamed)) };
+    let [canonical] = entry.texts(&profile.user_name_attr)?[..] else {
+        return Err(refused(Refused::Unnamed));
+    };
     if check_name(canonical).is_err() {
         return Err(refused(Refused::Unnamed));
     }
     let groups = groups(connection, profile, &entry.dn).await?;
-    Ok(Looked { user: canonical.clone(), groups: groups.into_iter().collect(), stale: false })
+    Ok(Looked { user: canonical.to_owned(), groups: groups.into_iter().collect(), stale: false })
 }
 
 /// The one entry that the name matches.
@@ -112,8 +115,8 @@ async fn groups(connection: &Connection, profile: &Profile, dn: &str) -> Result<
 
 fn group_name(profile: &Profile, group: &Entry) -> Result<String, Failure> {
     let attribute = &profile.group_name_attr;
-    match group.values(attribute)? {
-        [name] if check_name(name).is_ok() => Ok(name.clone()),
+    match group.texts(attribute)?[..] {
+        [name] if check_name(name).is_ok() => Ok(name.to_owned()),
         // Left out, its denials would be left out with it.
         _ => {
             let dn = group.dn.escape_debug();
@@ -139,5 +142,5 @@ fn refused(reason: Refused) -> Failure {
 
 /// No other server would say otherwise.
 pub(super) fn incomplete(reason: String) -> Failure {
-    Failure::Answer(DirectoryError::Unavailable(reason))
+    Failure::Answer(DirectoryError::Incomplete(reason))
 }

@@ -3,6 +3,7 @@
 mod ber;
 mod connection;
 mod dial;
+mod entry;
 mod filter;
 mod lookup;
 mod pool;

@@ -40,7 +40,7 @@ impl Ca {
 
     /// A server's certificate for the DNS names or addresses.
     pub(crate) fn server(&self, file: &str, names: &[&str]) -> Pair {
-        self.issue(file, params("server", names, ExtendedKeyUsagePurpose::ServerAuth))
+        self.issue(file, &params("server", names, ExtendedKeyUsagePurpose::ServerAuth))
     }
 
     /// A server's certificate whose time is over.
@@ -48,15 +48,15 @@ impl Ca {
         let mut params = params("server", names, ExtendedKeyUsagePurpose::ServerAuth);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 2, 1);
-        self.issue(file, params)
+        self.issue(file, &params)
     }
 
     /// A client's certificate with the common name.
     pub(crate) fn client(&self, common_name: &str) -> Pair {
-        self.issue(common_name, params(common_name, &[], ExtendedKeyUsagePurpose::ClientAuth))
+        self.issue(common_name, &params(common_name, &[], ExtendedKeyUsagePurpose::ClientAuth))
     }
 
-    fn issue(&self, file: &str, params: CertificateParams) -> Pair {
+    fn issue(&self, file: &str, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let pair = Pair {

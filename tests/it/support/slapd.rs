@@ -95,7 +95,7 @@ impl Slapd {
         match way {
             Way::Cleartext => text.push_str("allow_cleartext = true\n"),
             Way::StartTls => {
-                writeln!(text, "starttls = true\nca_file = '{}'", self.ca.file().display()).unwrap()
+                writeln!(text, "starttls = true\nca_file = '{}'", self.ca.file().display()).unwrap();
             }
             Way::Ldaps => writeln!(text, "ca_file = '{}'", self.ca.file().display()).unwrap(),
             Way::Ldapi => {}
