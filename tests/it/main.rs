@@ -9,5 +9,7 @@ mod support;
 mod architecture;
 mod e2e;
 mod harness;
+mod hostile_ldap;
+mod ldap;
 mod load;
 mod recordings;
