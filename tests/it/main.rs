@@ -6,5 +6,7 @@
 
 mod support;
 
+mod architecture;
 mod harness;
 mod load;
+mod recordings;
