@@ -1,4 +1,5 @@
 //! Runs the cases of `tests/conformance`, whose README says how one is written.
+#![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

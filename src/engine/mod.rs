@@ -6,14 +6,12 @@ use crate::authz::{Action, Requirements, Resource};
 
 mod body;
 mod classify;
-#[cfg(test)]
 mod conformance;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hostpath;
 mod json;
 mod matching;
-#[cfg(test)]
 mod properties;
 mod query;
 mod readers;

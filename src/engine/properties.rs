@@ -1,4 +1,5 @@
 //! What holds for every call: no panic, and no spelling that needs less than the plain form.
+#![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
