@@ -32,13 +32,10 @@ pub fn table(records: &[Found], width: Option<u16>, output: &mut dyn Write) -> i
     Ok(())
 }
 
-/// Writes records as JSON, one a line.
+/// Writes records as a JSON list.
 pub fn json(records: &[Found], output: &mut dyn Write) -> io::Result<()> {
-    for found in records {
-        serde_json::to_writer(&mut *output, found)?;
-        writeln!(output)?;
-    }
-    Ok(())
+    serde_json::to_writer_pretty(&mut *output, records)?;
+    writeln!(output)
 }
 
 /// Writes records as CSV; the response to each decision is a line of its own.
@@ -356,11 +353,10 @@ decision 01KJMMA4EGE008000000000000
     }
 
     #[test]
-    fn json_and_csv_have_a_line_for_each() {
+    fn json_holds_what_was_found_and_csv_has_a_line_for_each_record() {
         let records = [found(Entry::Decision(decision(1, Verdict::Permit).into()), Some(response(3, 1)))];
         let json = text(|output| json(&records, output));
-        assert_eq!(serde_json::from_str::<Found>(&json).unwrap(), records[0]);
-        assert_eq!(json.lines().count(), 1);
+        assert_eq!(serde_json::from_str::<Vec<Found>>(&json).unwrap(), records);
         let csv = text(|output| csv(&records, output));
         assert_eq!(csv.lines().count(), 3);
     }
