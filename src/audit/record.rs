@@ -220,29 +220,24 @@ pub struct Finding {
     pub action: String,
     /// The resource that it was needed on, as `kind:name`.
     pub resource: String,
-    /// What the deciding permission says; `none` if there is none.
-    pub effect: Effect,
+    /// What the deciding permission says; `None`, as all that follows, if there is none.
+    pub effect: Option<Effect>,
     /// The permission that decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission: Option<String>,
     /// The role that holds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// The chain from principal to that role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
-/// What was found for a requirement.
+/// What the permission that decided a requirement says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// A permission allows it.
     Allow,
-    /// A permission denies it.
+    /// A permission denies it, whatever else allows it.
     Deny,
-    /// No permission is about it.
-    None,
 }
 
 /// Permit or deny.
@@ -342,6 +337,37 @@ impl Verdict {
     }
 }
 
+impl Effect {
+    /// The word in records and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl Event {
+    /// The word in records and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Withdrawn => "withdrawn",
+            Self::Gap => "gap",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl Door {
+    /// The word in records and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plugin => "plugin",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 impl From<&authz::Resource> for Object {
     fn from(resource: &authz::Resource) -> Self {
         Self { kind: resource.kind.name().to_owned(), name: redact::text(&resource.name) }
@@ -360,11 +386,10 @@ impl From<&authz::Finding> for Finding {
         Self {
             action: finding.requirement.action.name().to_owned(),
             resource: redact::text(&finding.requirement.resource.to_string()),
-            effect: match by.map(|by| by.effect) {
-                Some(authz::Effect::Allow) => Effect::Allow,
-                Some(authz::Effect::Deny) => Effect::Deny,
-                None => Effect::None,
-            },
+            effect: by.map(|by| match by.effect {
+                authz::Effect::Allow => Effect::Allow,
+                authz::Effect::Deny => Effect::Deny,
+            }),
             permission: by.map(|by| by.permission.clone()),
             role: by.map(|by| by.role.clone()),
             path: by.map(|by| by.path.clone()),
