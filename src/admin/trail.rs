@@ -17,7 +17,9 @@ use tokio::runtime::Handle;
 
 use super::Admin;
 use super::problem::Problem;
-use crate::audit::{self, ExportError, Filter, FilterError, Format, Found, Page, QueryError, Reader, Verdict, moment};
+use crate::audit::{
+    self, ExportError, Filter, FilterError, Format, Found, Page, QueryError, Reader, Verdict, moment,
+};
 
 /// Which records somebody asks for, with times as people write them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +63,10 @@ impl Asked {
     }
 }
 
-pub(super) async fn list(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Json<Page>, Problem> {
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Page>, Problem> {
     let filter = asked.filter((admin.now)()).map_err(bad_filter)?;
     read(admin.database, move |reader| reader.list(&filter)).await.map(Json)
 }
@@ -70,7 +75,10 @@ pub(super) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> 
     read(admin.database, move |reader| reader.get(&id)).await.map(Json)
 }
 
-pub(super) async fn export(State(admin): State<Admin>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+pub(super) async fn export(
+    State(admin): State<Admin>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
     let filter = asked.filter((admin.now)()).map_err(bad_filter)?;
     let format = asked.format.unwrap_or(Format::Jsonl);
     // What cannot even begin is an error with a reason; what fails later can only break off.
@@ -131,7 +139,9 @@ struct Pipe {
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let data = Bytes::copy_from_slice(bytes);
-        self.handle.block_on(self.sender.send_data(data)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.handle
+            .block_on(self.sender.send_data(data))
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         Ok(bytes.len())
     }
 

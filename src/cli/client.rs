@@ -131,7 +131,10 @@ mod tests {
     fn a_query_is_encoded_so_that_no_value_can_end_it() {
         assert_eq!(super::target("/v1/audit", &[]), "/v1/audit");
         assert_eq!(
-            super::target("/v1/audit", &[("user".to_owned(), "a&b=ü".to_owned()), ("since".to_owned(), "7d".to_owned())]),
+            super::target(
+                "/v1/audit",
+                &[("user".to_owned(), "a&b=ü".to_owned()), ("since".to_owned(), "7d".to_owned())]
+            ),
             "/v1/audit?user=a%26b%3D%C3%BC&since=7d"
         );
     }

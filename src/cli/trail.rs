@@ -24,7 +24,10 @@ pub(super) enum Trail {
 }
 
 impl Trail {
-    pub(super) fn new(source: TrailSource, client: impl FnOnce() -> anyhow::Result<Client>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        source: TrailSource,
+        client: impl FnOnce() -> anyhow::Result<Client>,
+    ) -> anyhow::Result<Self> {
         match source.database {
             Some(file) => Ok(Self::File(file)),
             None => client().map(Self::Daemon),
@@ -40,9 +43,15 @@ impl Trail {
 
     fn get(&self, id: &str) -> anyhow::Result<Found> {
         // Only what can stand in an id goes into the path.
-        anyhow::ensure!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.is_empty(), "`{}` is no decision id: it is the text in brackets that docker printed", id.escape_debug());
+        anyhow::ensure!(
+            id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.is_empty(),
+            "`{}` is no decision id: it is the text in brackets that docker printed",
+            id.escape_debug()
+        );
         match self {
-            Self::Daemon(client) => Ok(serde_json::from_slice(&client.get(&format!("/v1/audit/{id}"), &[])?)?),
+            Self::Daemon(client) => {
+                Ok(serde_json::from_slice(&client.get(&format!("/v1/audit/{id}"), &[])?)?)
+            }
             Self::File(file) => Ok(Reader::open(file)?.get(id)?),
         }
     }
@@ -80,7 +89,12 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-pub(super) fn explain(id: &str, trail: &Trail, output: Output, out: &mut impl Write) -> anyhow::Result<Outcome> {
+pub(super) fn explain(
+    id: &str,
+    trail: &Trail,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
     let found = trail.get(id)?;
     match output {
         Output::Table => audit::explain(&found, out)?,

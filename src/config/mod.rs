@@ -167,10 +167,17 @@ mod tests {
 
     #[test]
     fn every_example_in_the_shipped_config_is_accepted() {
-        let example = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty()).map(str::to_owned);
-        let text: Vec<String> = SHIPPED.lines().map(|line| example(line).unwrap_or_else(|| line.to_owned())).collect();
+        let example = |line: &str| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' ') && !rest.is_empty())
+                .map(str::to_owned)
+        };
+        let text: Vec<String> =
+            SHIPPED.lines().map(|line| example(line).unwrap_or_else(|| line.to_owned())).collect();
         let config = Config::parse(&text.join("\n"), Path::new("packaging/wharfinger.toml")).unwrap();
-        assert!(config.policy.file.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1);
+        assert!(
+            config.policy.file.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1
+        );
     }
 
     #[test]
