@@ -14,6 +14,7 @@ use hyper::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
+use tracing::warn;
 
 use super::Admin;
 use super::problem::Problem;
@@ -91,6 +92,7 @@ pub(super) async fn export(
             .map_err(|error| ExportError::Query(error.into()))
             .and_then(|reader| audit::export(&reader, &filter, format, io::BufWriter::new(&mut output)));
         if let Err(error) = exported {
+            warn!(%error, "an export broke off");
             output.sender.abort(io::Error::other(error));
         }
     }));
