@@ -127,8 +127,11 @@ fn harmless(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
+/// What a column shows of a record.
+type Cell = fn(&Record) -> String;
+
 /// The columns of the CSV form and where each comes from. New ones are only added at the end.
-const COLUMNS: &[(&str, fn(&Record) -> String)] = &[
+const COLUMNS: &[(&str, Cell)] = &[
     ("seq", |record| record.seq.to_string()),
     ("id", |record| record.entry.id().to_string()),
     ("time", |record| format!("{:.6}", record.entry.time())),

@@ -12,7 +12,9 @@ mod redact;
 #[cfg(test)]
 pub(crate) mod sample;
 mod schema;
+mod taken;
 mod trail;
+mod words;
 mod writer;
 
 pub use export::{CsvExport, ExportError, Format, export};

@@ -76,10 +76,10 @@ pub(crate) fn response(n: u16, of: u16) -> ResponseEntry {
 }
 
 /// A record at place 1 with its response at place 2.
-pub(crate) fn found(entry: Entry, response: Option<ResponseEntry>) -> Found {
+pub(crate) fn found(entry: &Entry, response: Option<ResponseEntry>) -> Found {
     let record = |seq, entry: &Entry| Record::decode(&Record::encode(seq, entry).unwrap()).unwrap();
     let response = response.map(|response| record(2, &Entry::Response(response.into())));
-    Found { record: record(1, &entry), response, withdrawn: None }
+    Found { record: record(1, entry), response, withdrawn: None }
 }
 
 /// Everything in a file, in its order.

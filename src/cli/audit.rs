@@ -270,20 +270,20 @@ mod tests {
     #[test]
     fn a_table_has_a_line_for_each_record() {
         let records = [
-            found(Entry::Decision(decision(2, Verdict::Deny).into()), None),
-            found(Entry::Decision(decision(1, Verdict::Permit).into()), Some(response(3, 1))),
+            found(&Entry::Decision(decision(2, Verdict::Deny).into()), None),
+            found(&Entry::Decision(decision(1, Verdict::Permit).into()), Some(response(3, 1))),
         ];
         let expected = "\
-TIME                  USER   DECISION  OPERATION                         OBJECT       REASON OR OUTCOME                        ID
-2026-03-01 12:00:02Z  alice  deny      container.create (docker create)  container:*  not_granted: host.privileged host:*      01KJMMA4EGE008000000000000
-2026-03-01 12:00:01Z  alice  permit    container.list (docker ps)        container:*  success 200, after 2.0 s                 01KJMMA3F8E008000000000000
+TIME                  USER   DECISION  OPERATION                         OBJECT       REASON OR OUTCOME                    ID
+2026-03-01 12:00:02Z  alice  deny      container.create (docker create)  container:*  not_granted: host.privileged host:*  01KJMMA4EGE008000000000000
+2026-03-01 12:00:01Z  alice  permit    container.list (docker ps)        container:*  success 200, after 2.0 s             01KJMMA3F8E008000000000000
 ";
         assert_eq!(text(|output| table(&records, Some(200), output)), expected);
     }
 
     #[test]
     fn an_explanation_of_a_denial_says_what_was_missing() {
-        let denied = found(Entry::Decision(decision(2, Verdict::Deny).into()), None);
+        let denied = found(&Entry::Decision(decision(2, Verdict::Deny).into()), None);
         let expected = "\
 decision 01KJMMA4EGE008000000000000
   time      2026-03-01T12:00:02.000000Z
@@ -311,13 +311,16 @@ decision 01KJMMA4EGE008000000000000
     fn every_ending_has_its_words() {
         let permit = || Entry::Decision(decision(1, Verdict::Permit).into());
         let words = |found: &Found| text(|output| explain(found, output)).lines().last().unwrap().to_owned();
-        let open = found(permit(), None);
+        let open = found(&permit(), None);
         assert_eq!(
             words(&open),
             "  outcome   unknown: no end was reported; it runs on, or a restart or another plugin came between"
         );
         let made = ResponseEntry { created: Some("3fa2".to_owned()), status: Some(201), ..response(3, 1) };
-        assert_eq!(words(&found(permit(), Some(made))), "  outcome   success 201, created 3fa2, after 2.0 s");
+        assert_eq!(
+            words(&found(&permit(), Some(made))),
+            "  outcome   success 201, created 3fa2, after 2.0 s"
+        );
         let note = SystemEntry {
             id: decision(9, Verdict::Permit).id,
             time: decision(9, Verdict::Permit).time,
@@ -326,7 +329,7 @@ decision 01KJMMA4EGE008000000000000
             count: 1,
             message: "the call was denied".to_owned(),
         };
-        let note = found(Entry::System(note.into()), None);
+        let note = found(&Entry::System(note.into()), None);
         assert_eq!(words(&note), "  event     withdrawn (1): the call was denied");
         let withdrawn = Found { withdrawn: Some(note.record), ..open };
         assert_eq!(
@@ -345,7 +348,7 @@ decision 01KJMMA4EGE008000000000000
             message: Some(evil.to_owned()),
             ..decision(1, Verdict::Deny)
         };
-        let evil = [found(Entry::Decision(entry.into()), None)];
+        let evil = [found(&Entry::Decision(entry.into()), None)];
         for rendered in [text(|output| table(&evil, None, output)), text(|output| explain(&evil[0], output))]
         {
             assert!(rendered.chars().all(|c| c == '\n' || harmless(c) == c), "{rendered:?}");
@@ -354,7 +357,7 @@ decision 01KJMMA4EGE008000000000000
 
     #[test]
     fn json_holds_what_was_found_and_csv_has_a_line_for_each_record() {
-        let records = [found(Entry::Decision(decision(1, Verdict::Permit).into()), Some(response(3, 1)))];
+        let records = [found(&Entry::Decision(decision(1, Verdict::Permit).into()), Some(response(3, 1)))];
         let json = text(|output| json(&records, output));
         assert_eq!(serde_json::from_str::<Vec<Found>>(&json).unwrap(), records);
         let csv = text(|output| csv(&records, output));
