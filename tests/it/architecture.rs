@@ -163,9 +163,10 @@ fn used(text: &str) -> Vec<String> {
     let mut used = Vec::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
         for root in ["crate::", "wharfinger::"] {
-            for (at, _) in line.match_indices(root) {
-                let rest = &line[at + root.len()..];
-                if line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            let pieces: Vec<&str> = line.split(root).collect();
+            for pair in pieces.windows(2) {
+                let [before, rest] = pair else { continue };
+                if before.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
                 let names =
