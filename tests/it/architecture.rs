@@ -165,7 +165,7 @@ fn used(text: &str) -> Vec<String> {
         for root in ["crate::", "wharfinger::"] {
             let pieces: Vec<&str> = line.split(root).collect();
             for pair in pieces.windows(2) {
-                let [before, rest] = pair else { continue };
+                let &[before, rest] = pair else { continue };
                 if before.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
