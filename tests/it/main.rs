@@ -7,6 +7,7 @@
 mod support;
 
 mod architecture;
+mod cli;
 mod e2e;
 mod harness;
 mod hostile_ldap;
