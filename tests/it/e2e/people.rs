@@ -62,7 +62,10 @@ fn a_permitted_call_is_explained_by_the_permission_that_matched() {
         assert!(lines.iter().any(|found| found == line), "`{line}` is not in: {explained}");
     }
     let permission = lines.iter().position(|line| line.starts_with("granted image.use")).unwrap() + 1;
-    assert_eq!(lines[permission], "`allow set:run *` of role developer (group:docker-developers > developer)");
+    assert_eq!(
+        lines[permission],
+        "`allow set:run *` of role developer (group:docker-developers > developer)"
+    );
 }
 
 #[test]
