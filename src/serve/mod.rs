@@ -5,6 +5,8 @@ mod rim;
 mod signals;
 mod socket;
 
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -34,11 +36,19 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
+/// Makes the directory of a file of ours, for nobody else to read.
+fn make_room(file: &Path) -> anyhow::Result<()> {
+    let Some(directory) = file.parent().filter(|directory| !directory.exists()) else { return Ok(()) };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("cannot make the directory `{}`", directory.display()))
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let policy = Arc::new(Store::open(config.policy.source()?).context("policy")?);
     let directory = Arc::new(Directory::new(config.directory).context("directory")?);
     let identifier = Identifier::new(config.identity).context("identity")?;
+    make_room(&config.audit.database)?;
     let trail = Arc::new(
         Trail::open(crate::audit::Settings {
             deadline: config.audit.deadline,
