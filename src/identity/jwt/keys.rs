@@ -53,7 +53,7 @@ pub(super) struct Keys {
 struct Key {
     id: Option<String>,
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 impl std::fmt::Debug for Key {
@@ -92,7 +92,7 @@ impl Keys {
             key.algorithms.contains(&algorithm) && kid.is_none_or(|kid| key.id.as_deref() == Some(kid))
         });
         match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok((&key.key, algorithm)),
+            (Some(key), None) => Ok((&key.decoding, algorithm)),
             (None, _) | (Some(_), Some(_)) => Err(TokenError::UnknownKey),
         }
     }
@@ -182,8 +182,8 @@ fn key(jwk: &Jwk, allowed: &[(Algorithm, &'static str)]) -> Result<Option<Key>, 
             return Err("holds an RSA key of less than 2048 bits".to_owned());
         }
     }
-    let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("holds a damaged key: {error}"))?;
-    Ok(Some(Key { id: common.key_id.clone(), algorithms, key }))
+    let decoding = DecodingKey::from_jwk(jwk).map_err(|error| format!("holds a damaged key: {error}"))?;
+    Ok(Some(Key { id: common.key_id.clone(), algorithms, decoding }))
 }
 
 /// Whether the algorithm is one for this kind of key. A shared secret fits none: taken from a public file, it
