@@ -29,6 +29,13 @@ groups = ["docker-operators"]
 [groups.docker-admins]
 "#;
 
+/// `[directory]` with the people of the tests in a file.
+pub(crate) fn file_of_users(dir: &Path) -> String {
+    let path = dir.join("users.toml");
+    fs::write(&path, USERS).unwrap();
+    format!("[directory.file]\npath = {:?}\n", path.display().to_string())
+}
+
 /// The daemon. It ends when this is dropped.
 pub(crate) struct Wharfinger {
     dir: PathBuf,
@@ -38,20 +45,22 @@ pub(crate) struct Wharfinger {
 impl Wharfinger {
     /// Starts the daemon as the plugin of `ground`, with the shipped policy and a file of users.
     pub(crate) fn start(ground: &Ground) -> Self {
-        Self::start_with(ground, "[policy]\n")
+        Self::start_with(ground, &file_of_users(ground.path()))
     }
 
-    /// The same, with these sections added to the configuration.
+    /// The same, with these sections in place of `[directory]`.
     pub(crate) fn start_with(ground: &Ground, sections: &str) -> Self {
         let dir = ground.path().to_owned();
-        fs::write(dir.join("users.toml"), USERS).unwrap();
+        // Deadlines that a busy machine keeps.
         let config = format!(
-            "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[audit]\ndatabase = {trail:?}\n\
-             [directory.file]\npath = {users:?}\n{sections}",
+            "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n[admin]\nsocket = {admin:?}\n\
+             [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n\
+             [inventory]\ndatabase = {inventory:?}\ndocker_socket = {docker:?}\ndeadline = '10s'\n{sections}",
             plugin = ground.plugin_socket(),
             admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
-            users = dir.join("users.toml"),
+            inventory = dir.join("inventory.db"),
+            docker = dir.join("docker.sock"),
         );
         fs::write(dir.join("wharfinger.toml"), config).unwrap();
         let mut wharfinger = Self { dir, process: None };
@@ -145,10 +154,10 @@ pub(crate) struct Wharf {
 impl Wharf {
     /// With the shipped policy.
     pub(crate) fn start() -> Self {
-        Self::start_with(|_| String::new())
+        Self::start_with(file_of_users)
     }
 
-    /// With more sections in the configuration, which may name files in the directory that `sections` gets.
+    /// With these sections in place of `[directory]`; they may name files in the directory that they are told.
     pub(crate) fn start_with(sections: impl FnOnce(&Path) -> String) -> Self {
         let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "mallory"]);
         let wharfinger = Wharfinger::start_with(&ground, &sections(ground.path()));
