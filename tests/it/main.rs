@@ -7,6 +7,8 @@
 mod support;
 
 mod architecture;
+mod audit;
+mod canary;
 mod harness;
 mod hostile_ldap;
 mod ldap;
