@@ -222,3 +222,47 @@ fn is_of_the_entry(error: &rusqlite::Error) -> bool {
         _ => error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::super::sample::{self, decision, records, settings};
+    use super::*;
+
+    fn entry(n: u16) -> Entry {
+        Entry::Decision(decision(n, Verdict::Permit).into())
+    }
+
+    #[test]
+    fn a_second_writer_is_noticed_before_anything_is_written_over_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        let mut ledger = Ledger::open(settings(&path)).unwrap();
+        let mut other = Ledger::open(settings(&path)).unwrap();
+        other.append(&[&entry(1)]).unwrap();
+        let error = ledger.append(&[&entry(2)]).unwrap_err();
+        assert!(error.to_string().contains("another program writes to the trail"), "{error}");
+        ledger.append(&[&entry(3)]).unwrap();
+        let places: Vec<_> = records(&path).iter().map(|record| (record.seq, record.entry.id())).collect();
+        assert_eq!(places, [(1, sample::id(1)), (2, sample::id(3))]);
+    }
+
+    #[test]
+    fn a_commit_that_failed_and_is_on_disk_all_the_same_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        let mut ledger = Ledger::open(settings(&path)).unwrap();
+        ledger.append(&[&entry(1)]).unwrap();
+        // As after an error of the last write to disk: the caller was told so, the record is there.
+        ledger.next = 1;
+        ledger.unsure.push((sample::id(1), true));
+        ledger.note_denied(1, "the disk reports an error");
+        ledger.file = None;
+        ledger.append(&[&entry(2)]).unwrap();
+        let entries: Vec<_> = records(&path).into_iter().map(|record| record.entry).collect();
+        let [Entry::Decision(_), Entry::System(note), Entry::Decision(_)] = entries.as_slice() else {
+            panic!("{entries:?}")
+        };
+        assert_eq!((note.event, note.about), (Event::Withdrawn, Some(sample::id(1))));
+    }
+}

@@ -67,23 +67,17 @@ fn note(acknowledged: &mut [Vec<String>], line: &str) {
 #[ignore = "runs as the child of the test above"]
 fn child_that_records_until_it_is_killed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let _entered = runtime.enter();
     let trail = Arc::new(Trail::open(settings(&directory())).unwrap());
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|caller| {
-            let trail = Arc::clone(&trail);
-            tokio::spawn(async move {
-                loop {
-                    let recorded = trail.record(permit()).await.unwrap();
-                    let line = format!("ack {caller:02} {}\n", recorded.id());
-                    std::io::stdout().write_all(line.as_bytes()).unwrap();
-                }
-            })
-        })
-        .collect();
-    for caller in callers {
-        runtime.block_on(caller).unwrap();
+    for caller in 0..CALLERS {
+        let trail = Arc::clone(&trail);
+        runtime.spawn(async move {
+            while let Ok(recorded) = trail.record(permit()).await {
+                let line = format!("ack {caller:02} {}\n", recorded.id());
+                std::io::stdout().write_all(line.as_bytes()).unwrap();
+            }
+        });
     }
+    runtime.block_on(std::future::pending::<()>());
 }
 
 #[test]

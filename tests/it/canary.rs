@@ -69,7 +69,8 @@ fn keeps_no_canary(policy: &str) -> String {
         end["ResponseBody"] =
             base64(&format!(r#"{{"Id":"abc","Warnings":["{CANARY}"],"Env":["{CANARY}"]}}"#));
         end["ResponseHeaders"] = json!({"X-Registry-Auth": CANARY, "Location": CANARY});
-        answers += &ask(&at("wharfinger.sock"), "AuthZRes", &end);
+        let acknowledged = ask(&at("wharfinger.sock"), "AuthZRes", &end);
+        assert_eq!(acknowledged.trim(), r#"{"Allow":true}"#);
     }
     drop(program);
     assert!(!answers.contains(CANARY), "an answer holds it: {answers}");
@@ -84,9 +85,7 @@ fn keeps_no_canary(policy: &str) -> String {
             looked_at += usize::from(text.contains("container.create"));
         }
         for secret in [CANARY, encoded] {
-            let found = text
-                .find(secret)
-                .map(|at| text[at.saturating_sub(200)..].chars().take(400).collect::<String>());
+            let found = text.lines().find(|line| line.contains(secret));
             assert_eq!(found, None, "{}", file.display());
         }
     }
@@ -165,7 +164,7 @@ fn questions() -> Vec<Value> {
     for broken in [
         &format!(r#"{{"Image": "{c}"#),
         &format!(r#"{{"Env": "{c}", "Image": 7}}"#),
-        &format!(r#"{{"{c}": 1, "{c}": 2}}"#),
+        &format!(r#"{{"Env": ["{c}"], "Env": ["{c}"]}}"#),
     ] {
         all.push(question("/v1.41/containers/create", Some(broken)));
     }
