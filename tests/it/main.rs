@@ -9,6 +9,7 @@ mod support;
 mod architecture;
 mod audit;
 mod canary;
+mod cli;
 mod harness;
 mod hostile_ldap;
 mod ldap;
