@@ -119,6 +119,15 @@ fn answer(state: &Mutex<State>, request: &Request<Incoming>) -> Option<Response<
         let found = of(Kind::Volume).any(|(_, id, _)| id == name);
         return respond(if found { 200 } else { 404 }, serde_json::json!({}));
     }
+    if let Some(name) = target.strip_prefix("/containers").and_then(|name| name.strip_suffix("/json"))
+        && !name.is_empty()
+    {
+        let found = of(Kind::Container).find(|(_, _, names)| names.iter().any(|known| known == name));
+        return match found {
+            Some((_, id, _)) => respond(200, serde_json::json!({"Id": id, "Name": "/another"})),
+            None => respond(404, serde_json::json!({"message": "No such container"})),
+        };
+    }
     // More than was asked for: that it is sorted out is part of what is tested.
     let list = |kind: Kind, show: fn(&str, &[String]) -> serde_json::Value| -> serde_json::Value {
         of(kind).map(|(_, id, names)| show(id, names)).collect()

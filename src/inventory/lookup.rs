@@ -67,6 +67,9 @@ pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Resul
     if !is_name(text) {
         return Ok(Vec::new());
     }
+    if text.contains('/') {
+        return through_link(daemon, listing, text).await;
+    }
     let by_name = list(daemon, listing, "name", listing.name.replace("{}", &literal(listing.syntax, text)));
     let mut found = if is_beginning_of_id(text) {
         let by_id = list(daemon, listing, "id", listing.id.replace("{}", text));
@@ -82,6 +85,18 @@ pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Resul
     ids.sort();
     ids.dedup();
     Ok(ids)
+}
+
+/// The container that another one has linked under a name of its own, `other/alias`; no list finds it by that.
+async fn through_link(daemon: &Daemon, listing: &Listing, name: &str) -> Result<Vec<String>, AskError> {
+    if listing.kind != Kind::Container {
+        return Ok(Vec::new());
+    }
+    match daemon.get(&format!("/containers/{name}/json"), ANSWER_LIMIT).await? {
+        (hyper::StatusCode::OK, body) => Ok(vec![serde_json::from_slice::<Listed>(&body)?.id]),
+        (hyper::StatusCode::NOT_FOUND, _) => Ok(Vec::new()),
+        (status, _) => Err(AskError::Status(status)),
+    }
 }
 
 /// The full IDs, or for volumes the names, of all objects of a kind; `None` where the kind cannot be listed.
@@ -139,11 +154,11 @@ async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body:
 impl Listed {
     fn could_be(&self, text: &str) -> bool {
         let spec = self.spec.as_ref().map(|spec| spec.name.as_str());
-        let names = self.names.iter().flatten().map(|name| name.strip_prefix('/').unwrap_or(name));
+        let mut names = self.names.iter().flatten();
         self.id.starts_with(text)
             || self.name == text
             || spec == Some(text)
-            || names.into_iter().any(|name| name == text)
+            || names.any(|name| name.strip_prefix('/') == Some(text))
     }
 }
 
@@ -192,6 +207,8 @@ mod tests {
         assert_eq!(found(&fake, Kind::Container, "mine/alias").await, ["abc111"]);
         assert_eq!(found(&fake, Kind::Container, "abc").await, ["abc111", "def222"]);
         assert_eq!(found(&fake, Kind::Container, "abc111").await, ["abc111"]);
+        assert_eq!(found(&fake, Kind::Container, "mine/other").await, [""; 0]);
+        assert_eq!(found(&fake, Kind::Network, "mine/alias").await, [""; 0]);
         assert_eq!(found(&fake, Kind::Container, "we").await, [""; 0]);
     }
 
