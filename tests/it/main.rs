@@ -6,6 +6,7 @@
 
 mod support;
 
+mod architecture;
 mod harness;
 mod load;
 mod recordings;
