@@ -27,6 +27,8 @@ pub struct Config {
     pub identity: crate::identity::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
+    /// Who created what.
+    pub inventory: crate::inventory::Settings,
     /// Roles and grants.
     pub policy: PolicyConfig,
     /// The trail.

@@ -91,12 +91,17 @@ impl Fake {
 
     /// An inventory that waits that long for this daemon.
     pub(super) fn inventory_waiting(&self, deadline: Duration) -> Arc<Inventory> {
-        let settings = Settings {
-            database: self.dir.path().join("inventory.db"),
-            docker_socket: self.dir.path().join("docker.sock"),
-            deadline,
-        };
-        Arc::new(Inventory::open(settings, || jiff::Timestamp::UNIX_EPOCH, || [1; 16]).unwrap())
+        let settings =
+            Settings { database: None, docker_socket: self.dir.path().join("docker.sock"), deadline };
+        Arc::new(
+            Inventory::open(
+                settings,
+                &self.dir.path().join("audit.db"),
+                || jiff::Timestamp::UNIX_EPOCH,
+                || [1; 16],
+            )
+            .unwrap(),
+        )
     }
 }
 

@@ -13,8 +13,16 @@ struct Listing {
     name: &'static str,
     /// The value of the filter `id`; `{}` is the beginning of an ID.
     id: &'static str,
+    /// What IDs are made of.
+    digits: &'static str,
     syntax: Syntax,
 }
+
+/// Digits of what one daemon knows.
+const HEX: &str = "0123456789abcdef";
+
+/// Digits of what a swarm knows; networks can be either.
+const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// How the daemon reads the value of a filter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,11 +36,11 @@ enum Syntax {
 /// Lists and not `inspect`: inspecting waits for the lock that a container holds while it starts.
 #[rustfmt::skip]
 const LISTINGS: &[Listing] = &[
-    Listing { kind: Kind::Container, path: "/containers/json?all=1&", name: "^/{}$", id: "{}",  syntax: Syntax::Regex },
-    Listing { kind: Kind::Network,   path: "/networks?",              name: "^{}$",  id: "^{}", syntax: Syntax::Regex },
-    Listing { kind: Kind::Service,   path: "/services?",              name: "{}",    id: "{}",  syntax: Syntax::Beginning },
-    Listing { kind: Kind::Secret,    path: "/secrets?",               name: "{}",    id: "{}",  syntax: Syntax::Beginning },
-    Listing { kind: Kind::Config,    path: "/configs?",               name: "{}",    id: "{}",  syntax: Syntax::Beginning },
+    Listing { kind: Kind::Container, path: "/containers/json?all=1&", name: "^/{}$", id: "{}",  digits: HEX,    syntax: Syntax::Regex },
+    Listing { kind: Kind::Network,   path: "/networks?",              name: "^{}$",  id: "^{}", digits: BASE36, syntax: Syntax::Regex },
+    Listing { kind: Kind::Service,   path: "/services?",              name: "{}",    id: "{}",  digits: BASE36, syntax: Syntax::Beginning },
+    Listing { kind: Kind::Secret,    path: "/secrets?",               name: "{}",    id: "{}",  digits: BASE36, syntax: Syntax::Beginning },
+    Listing { kind: Kind::Config,    path: "/configs?",               name: "{}",    id: "{}",  digits: BASE36, syntax: Syntax::Beginning },
 ];
 
 /// An object of a list, in the spellings of all kinds.
@@ -71,7 +79,7 @@ pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Resul
         return through_link(daemon, listing, text).await;
     }
     let by_name = list(daemon, listing, "name", listing.name.replace("{}", &literal(listing.syntax, text)));
-    let mut found = if is_beginning_of_id(text) {
+    let mut found = if is_beginning_of_id(listing, text) {
         let by_id = list(daemon, listing, "id", listing.id.replace("{}", text));
         let (mut named, identified) = tokio::try_join!(by_name, by_id)?;
         named.extend(identified);
@@ -168,9 +176,9 @@ fn is_name(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(known)
 }
 
-/// IDs are hexadecimal, those of the swarm in base 36, all in lower case.
-fn is_beginning_of_id(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+/// Whether an ID could begin so; all are in lower case, and no longer than 64 digits.
+fn is_beginning_of_id(listing: &Listing, text: &str) -> bool {
+    text.len() <= 64 && text.chars().all(|c| listing.digits.contains(c))
 }
 
 /// The name as the filter must be written to mean it; of a name's characters only the dot has a meaning.

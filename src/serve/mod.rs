@@ -18,7 +18,8 @@ use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
-use crate::plugin::{Counters, Handler};
+use crate::inventory::Inventory;
+use crate::plugin::{Counters, Handler, Judge};
 use crate::policy::Store;
 
 /// Only root, which dockerd runs as, asks the plugin; only root administers.
@@ -48,11 +49,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     let sources = rim::sources();
     let counters = Arc::new(Counters::default());
+    let inventory = Arc::new(
+        Inventory::open(config.inventory, &config.audit.database, sources.now, rim::secret)
+            .context("inventory")?,
+    );
+    let judge = Judge {
+        identifier,
+        directory: Arc::clone(&directory),
+        policy: Arc::clone(&policy),
+        inventory: Arc::clone(&inventory),
+    };
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
-        identifier,
-        Arc::clone(&directory),
-        Arc::clone(&policy),
+        judge,
         Arc::clone(&trail),
         sources,
         Arc::clone(&counters),
@@ -72,7 +81,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
-    let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping));
+    let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
+    let sweeper = tokio::spawn(async move { inventory.keep(stopping).await });
     info!(plugin = %config.plugin.socket.display(), admin = %config.admin.socket.display(), policy = %policy.current().digest, "ready");
     rim::ready();
 
@@ -83,6 +93,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     stop.send(true).ok();
     plugin.await.context("plugin")?;
     admin.await.context("admin")?;
+    sweeper.await.context("inventory")?;
     trail.close().await;
     socket::remove(&config.plugin.socket);
     socket::remove(&config.admin.socket);
