@@ -149,6 +149,6 @@ async fn subject(
 fn cause_of(error: &DirectoryError) -> Cause {
     match error {
         DirectoryError::NoSuchUser | DirectoryError::Refused(_) => Cause::Directory,
-        DirectoryError::Unavailable(_) => Cause::DirectoryUnavailable,
+        DirectoryError::Unavailable(_) | DirectoryError::Incomplete(_) => Cause::DirectoryUnavailable,
     }
 }

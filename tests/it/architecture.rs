@@ -172,9 +172,9 @@ fn module(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The part of a file before its tests.
+/// The part of a file before its tests; nothing of a file that is all tests.
 fn production(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or_default()
+    text.split("[cfg(test)]").next().unwrap_or_default()
 }
 
 /// What follows `crate::` or `wharfinger::`, two names deep, groups in braces taken apart.

@@ -8,5 +8,7 @@ mod support;
 
 mod architecture;
 mod harness;
+mod hostile_ldap;
+mod ldap;
 mod load;
 mod recordings;

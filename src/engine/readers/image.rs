@@ -21,7 +21,7 @@ pub(in crate::engine) fn create(request: &Request<'_>) -> Result<Needs, Refusal>
         return Ok(request.needs(names::tagged_or_all(from_image, request.key("tag"))?));
     }
     let name = names::tagged(request.key("repo"), request.key("tag"))?;
-    let mut needs = Needs::new(Action::ImageImport, name);
+    let mut needs = Needs::new(Action::ImageImport, name).known_as("docker import");
     if from_source == "-" {
         if !request.query_holds {
             // Fail closed: what looks like an import could pull or fetch instead.

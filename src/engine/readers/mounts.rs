@@ -165,8 +165,8 @@ mod tests {
         let fields = body.as_fields("", &["X"]).unwrap();
         let mut needs = Needs::new(Action::ContainerCreate, "");
         read(&mut needs, &fields, "X")
-            .and_then(|()| needs.finish())
-            .map(|(_, list)| list.iter().skip(1).map(ToString::to_string).collect())
+            .and_then(|()| needs.finish(""))
+            .map(|classified| classified.requirements.iter().skip(1).map(ToString::to_string).collect())
             .map_err(|refusal| refusal.code.name())
     }
 
