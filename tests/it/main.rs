@@ -7,6 +7,7 @@
 mod support;
 
 mod architecture;
+mod cli;
 mod harness;
 mod hostile_ldap;
 mod ldap;
