@@ -25,8 +25,6 @@ pub struct Config {
     pub admin: crate::admin::Settings,
     /// Who asks.
     pub identity: crate::identity::Settings,
-    /// Who created what.
-    pub inventory: crate::inventory::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
     /// Who created what.
