@@ -8,6 +8,7 @@ mod support;
 
 mod architecture;
 mod cli;
+mod e2e;
 mod harness;
 mod hostile_ldap;
 mod ldap;
