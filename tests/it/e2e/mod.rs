@@ -2,6 +2,7 @@
 
 mod directory;
 mod failing;
+mod ownership;
 mod people;
 mod policy;
 mod trail;

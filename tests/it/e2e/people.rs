@@ -146,19 +146,6 @@ fn a_developer_manages_what_she_made_by_its_name_its_id_and_the_beginning_of_its
 }
 
 #[test]
-fn who_made_a_container_is_still_known_after_a_crash() {
-    let mut wharf = Wharf::start();
-    wharf.docker("alice", &["run", "-d", "--name", "alices", "busybox", "sleep", "600"]).ok();
-    wharf.docker("carol", &["run", "-d", "--name", "carols", "busybox", "sleep", "600"]).ok();
-
-    wharf.wharfinger.kill();
-    wharf.wharfinger.start_again();
-
-    wharf.docker("alice", &["inspect", "alices"]).ok();
-    denial(wharf.docker("alice", &["inspect", "carols"]));
-}
-
-#[test]
 fn a_tester_deploys_and_removes_but_does_not_reconfigure_the_daemon() {
     let wharf = Wharf::start();
     wharf.docker("alice", &["run", "-d", "--name", "web", "busybox", "sleep", "600"]).ok();

@@ -1,5 +1,6 @@
 //! The program under test: its daemon with a private configuration, and its command line.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_wharfinger");
 const USERS: &str = r#"
 [users.alice]
 groups = ["docker-developers"]
+[users.erin]
+groups = ["docker-developers"]
 [users.bob]
 groups = ["docker-testers"]
 [users.carol]
@@ -30,7 +33,7 @@ groups = ["docker-operators"]
 "#;
 
 /// `[directory]` with the people of the tests in a file.
-pub(crate) fn file_of_users(dir: &Path) -> String {
+fn file_of_users(dir: &Path) -> String {
     let path = dir.join("users.toml");
     fs::write(&path, USERS).unwrap();
     format!("[directory.file]\npath = {:?}\n", path.display().to_string())
@@ -45,22 +48,29 @@ pub(crate) struct Wharfinger {
 impl Wharfinger {
     /// Starts the daemon as the plugin of `ground`, with the shipped policy and a file of users.
     pub(crate) fn start(ground: &Ground) -> Self {
-        Self::start_with(ground, &file_of_users(ground.path()))
+        Self::start_with(ground, "")
     }
 
-    /// The same, with these sections in place of `[directory]`.
+    /// The same, with these sections in the configuration, in place of the default ones.
     pub(crate) fn start_with(ground: &Ground, sections: &str) -> Self {
         let dir = ground.path().to_owned();
+        let mut sections = sections.to_owned();
+        // The default of each section that the test is not about; names are looked up on the private engine.
+        if !sections.contains("[directory.") {
+            sections += &file_of_users(&dir);
+        }
+        if !sections.contains("[inventory]") {
+            let docker = dir.join("docker.sock");
+            writeln!(sections, "[inventory]\ndocker_socket = '{}'\ndeadline = '10s'", docker.display())
+                .unwrap();
+        }
         // Deadlines that a busy machine keeps.
         let config = format!(
             "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n[admin]\nsocket = {admin:?}\n\
-             [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n\
-             [inventory]\ndatabase = {inventory:?}\ndocker_socket = {docker:?}\ndeadline = '10s'\n{sections}",
+             [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n{sections}",
             plugin = ground.plugin_socket(),
             admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
-            inventory = dir.join("inventory.db"),
-            docker = dir.join("docker.sock"),
         );
         fs::write(dir.join("wharfinger.toml"), config).unwrap();
         let mut wharfinger = Self { dir, process: None };
@@ -142,8 +152,8 @@ impl Drop for Wharfinger {
     }
 }
 
-/// A whole wharf: the program, an engine that asks it, an image to run. Alice is a developer, bob a tester,
-/// carol an admin, olga an operator; dave has no role, and mallory is not in the directory.
+/// A whole wharf: the program, an engine that asks it, an image to run. Alice and erin are developers, bob is a
+/// tester, carol an admin, olga an operator; dave has no role, and mallory is not in the directory.
 pub(crate) struct Wharf {
     // In this order: the engine ends before the plugin that it asks, and the directory goes last.
     pub(crate) dockerd: Dockerd,
@@ -154,12 +164,12 @@ pub(crate) struct Wharf {
 impl Wharf {
     /// With the shipped policy.
     pub(crate) fn start() -> Self {
-        Self::start_with(file_of_users)
+        Self::start_with(|_| String::new())
     }
 
-    /// With these sections in place of `[directory]`; they may name files in the directory that they are told.
+    /// With these sections in the configuration; they may name files in the directory that they are told.
     pub(crate) fn start_with(sections: impl FnOnce(&Path) -> String) -> Self {
-        let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "mallory"]);
+        let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "erin", "mallory"]);
         let wharfinger = Wharfinger::start_with(&ground, &sections(ground.path()));
         let dockerd = Dockerd::start(&ground);
         dockerd.import_busybox("carol");
