@@ -55,7 +55,7 @@ fn a_name_counts_for_what_it_means_now() {
 fn a_name_that_is_the_beginning_of_another_containers_id_is_nobodys() {
     let wharf = Wharf::start();
     let erins = started(&wharf, "erin", "victim");
-    let trap = &erins[..8];
+    let trap = erins.get(..8).unwrap();
     let alices = started(&wharf, "alice", trap);
 
     denial(wharf.docker("alice", &["stop", trap]));
