@@ -69,8 +69,8 @@ impl Directory {
         }
     }
 
-    /// Reads the files again and forgets cached answers; what was good before stays in use where the files
-    /// are bad now.
+    /// Reads the files again, after which everybody is asked for again; what was good before stays in use
+    /// where the files are bad now.
     ///
     /// # Errors
     /// What is wrong with the new content.

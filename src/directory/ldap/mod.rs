@@ -75,7 +75,7 @@ impl LdapDirectory {
     pub(super) fn reload(&self) -> Result<(), SettingsError> {
         let ldap = Ldap::new(&self.settings).map_err(named)?;
         self.ldap.store(Arc::new(ldap));
-        self.cache.flush(None);
+        self.cache.expire();
         Ok(())
     }
 
