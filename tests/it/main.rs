@@ -7,6 +7,10 @@
 mod support;
 
 mod architecture;
+mod audit;
+mod canary;
+mod cli;
+mod e2e;
 mod harness;
 mod hostile_ldap;
 mod ldap;
