@@ -7,6 +7,8 @@
 mod support;
 
 mod architecture;
+mod cli;
+mod e2e;
 mod harness;
 mod hostile_ldap;
 mod ldap;
