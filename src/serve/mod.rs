@@ -21,7 +21,8 @@ use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
-use crate::plugin::{Counters, Handler};
+use crate::inventory::Inventory;
+use crate::plugin::{Counters, Handler, Judge};
 use crate::policy::Store;
 
 /// Only root, which dockerd runs as, asks the plugin; only root administers.
@@ -62,11 +63,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     let sources = rim::sources();
     let counters = Arc::new(Counters::default());
+    let inventory = Arc::new(
+        Inventory::open(config.inventory, &config.audit.database, sources.now, rim::secret)
+            .context("inventory")?,
+    );
+    let judge = Judge {
+        identifier,
+        directory: Arc::clone(&directory),
+        policy: Arc::clone(&policy),
+        inventory: Arc::clone(&inventory),
+    };
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
-        identifier,
-        Arc::clone(&directory),
-        Arc::clone(&policy),
+        judge,
         Arc::clone(&trail),
         sources,
         Arc::clone(&counters),
@@ -86,7 +95,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
-    let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping));
+    let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
+    let sweeper = tokio::spawn(async move { inventory.keep(stopping).await });
     info!(plugin = %config.plugin.socket.display(), admin = %config.admin.socket.display(), policy = %policy.current().digest, "ready");
     rim::ready();
 
@@ -96,7 +106,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await) }).await.is_err() {
+    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await) }).await.is_err()
+    {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
     trail.close().await;

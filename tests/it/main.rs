@@ -7,6 +7,8 @@
 mod support;
 
 mod architecture;
+mod audit;
+mod canary;
 mod cli;
 mod e2e;
 mod harness;

@@ -1,7 +1,8 @@
 //! The real docker command line, as one person.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::process::{Said, bounded};
 
@@ -34,6 +35,35 @@ impl Docker {
             .output()
             .unwrap()
             .into()
+    }
+
+    /// The answer to a call of the Engine API with a JSON body, over TLS: what no command line sends.
+    pub(crate) fn api(&self, method: &str, target: &str, body: &str) -> String {
+        let certificates = self.certificates.as_ref().unwrap();
+        let server = self.host.trim_start_matches("tcp://");
+        let mut client = bounded("openssl")
+            .args(["s_client", "-quiet", "-verify_return_error", "-connect", server, "-CAfile"])
+            .arg(certificates.join("ca.pem"))
+            .arg("-cert")
+            .arg(certificates.join("cert.pem"))
+            .arg("-key")
+            .arg(certificates.join("key.pem"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        // Held open until the answer is there: the client would end with its input.
+        let mut input = client.stdin.take().unwrap();
+        input.write_all(request.as_bytes()).unwrap();
+        let output = client.wait_with_output().unwrap();
+        drop(input);
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// A command that finds this engine and this identity in its environment.
