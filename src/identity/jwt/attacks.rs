@@ -1,4 +1,5 @@
 //! Tests: what tokens are taken, and every known way to have one taken that should not be.
+#![cfg(test)]
 
 use std::sync::LazyLock;
 
