@@ -68,7 +68,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .context("inventory")?,
     );
     let judge = Judge {
-        identifier,
+        identifier: identifier.clone(),
         directory: Arc::clone(&directory),
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
@@ -80,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         sources,
         Arc::clone(&counters),
     ));
-    let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory));
+    let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier);
     let plugin_socket = socket::listen(&config.plugin.socket, SOCKET_MODE, &mut inherited)?;
     let admin_socket = socket::listen(&config.admin.socket, SOCKET_MODE, &mut inherited)?;
     let admin = Admin {
