@@ -81,7 +81,12 @@ impl Dockerd {
 
     /// The docker command line on the raw Unix socket, without any identity.
     pub(crate) fn docker_without_identity(&self) -> Docker {
-        Docker::on_socket(&self.dir.join("docker.sock"))
+        Docker::on_socket(&self.raw_socket())
+    }
+
+    /// The raw Unix socket itself.
+    pub(crate) fn raw_socket(&self) -> PathBuf {
+        self.dir.join("docker.sock")
     }
 
     /// Imports the image `busybox:latest` as `person`.
