@@ -6,6 +6,7 @@ pub mod engine;
 pub mod audit;
 pub mod directory;
 pub mod identity;
+pub mod inventory;
 pub mod policy;
 pub mod store;
 

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `wharfinger` binary: everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wharfinger::cli::main()
+}

@@ -1,1 +1,61 @@
 //! The admin socket: what the command line asks of the running daemon.
+
+mod peer;
+mod problem;
+mod routes;
+mod settings;
+mod trail;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tracing::warn;
+
+pub use self::routes::Status;
+pub use self::settings::{SOCKET, Settings};
+use crate::audit::Trail;
+use crate::plugin::Counters;
+use crate::policy::Store;
+
+/// What a reload does: the new policy version, or what stayed as it was.
+pub type ReloadAction = Arc<dyn Fn() -> Result<String, Vec<String>> + Send + Sync>;
+
+/// What the admin interface can reach.
+#[derive(Clone)]
+pub struct Admin {
+    /// The policy in force.
+    pub policy: Arc<Store>,
+    /// The trail, for how it is doing.
+    pub trail: Arc<Trail>,
+    /// The trail's file, for reading.
+    pub database: PathBuf,
+    /// What the plugin has answered.
+    pub counters: Arc<Counters>,
+    /// Reads policy and directory again.
+    pub reload: ReloadAction,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+/// Answers administrators until `stop` is set.
+pub async fn serve(listener: UnixListener, admin: Admin, mut stop: watch::Receiver<bool>) {
+    let router = routes::router(admin, peer::own_uid());
+    let service = router.into_make_service_with_connect_info::<peer::Peer>();
+    let stopped = async move {
+        drop(stop.wait_for(|stop| *stop).await);
+    };
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
+        warn!(%error, "the admin socket ended");
+    }
+}

@@ -94,6 +94,14 @@ impl Pattern {
         self.kind
     }
 
+    /// Whether it goes by who created the resource.
+    pub fn is_scope(&self) -> bool {
+        match self.name {
+            Name::Own | Name::Group => true,
+            Name::Any | Name::Exact(_) | Name::Glob(_) => false,
+        }
+    }
+
     /// Whether a permission to allow this pattern covers the resource.
     pub fn covers(&self, resource: &Resource, relation: Relation) -> bool {
         if self.kind.is_some_and(|kind| kind != resource.kind) {

@@ -9,13 +9,13 @@ use crate::plugin::wire::Question;
 
 /// One line of output.
 #[derive(Debug, Serialize)]
-struct Line {
+pub(super) struct Line {
     /// The operation's name; null if it is unknown.
     operation: Option<&'static str>,
     /// Everything that must be granted; empty if the call is refused.
     requirements: Vec<Needed>,
     /// Why the call is denied before any policy is asked; null if it is not.
-    refused: Option<Refused>,
+    pub(super) refused: Option<Refused>,
 }
 
 #[derive(Debug, Serialize)]
@@ -25,9 +25,9 @@ struct Needed {
 }
 
 #[derive(Debug, Serialize)]
-struct Refused {
-    code: &'static str,
-    message: String,
+pub(super) struct Refused {
+    pub(super) code: &'static str,
+    pub(super) message: String,
 }
 
 /// Reads questions, the JSON that dockerd sends, one a line, and writes one JSON line for each.
@@ -36,7 +36,16 @@ struct Refused {
 ///
 /// # Errors
 /// Only for the streams: a line that is no question gets an answer that says so.
-pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+pub fn run(input: impl BufRead, output: impl Write) -> io::Result<()> {
+    each(input, output, |line| answer(line).0)
+}
+
+/// Writes one JSON line for each line that is not blank.
+pub(super) fn each<T: Serialize>(
+    mut input: impl BufRead,
+    mut output: impl Write,
+    answer: impl Fn(&[u8]) -> T,
+) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -51,12 +60,13 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     }
 }
 
-fn answer(line: &[u8]) -> Line {
+/// The answer to one question, and what the call is unless it is refused.
+pub(super) fn answer(line: &[u8]) -> (Line, Option<Classified>) {
     let question = match Question::read(line) {
         Ok(question) => question,
         Err(error) => {
             let refused = Refused { code: "question-invalid", message: error.to_string() };
-            return Line { operation: None, requirements: Vec::new(), refused: Some(refused) };
+            return (Line { operation: None, requirements: Vec::new(), refused: Some(refused) }, None);
         }
     };
     let call = Call {
@@ -67,19 +77,20 @@ fn answer(line: &[u8]) -> Line {
         door: Door::Plugin,
     };
     match classify(&call) {
-        Ok(Classified { operation, requirements, .. }) => Line {
-            operation: Some(operation.name()),
-            requirements: requirements
+        Ok(classified) => {
+            let requirements = classified
+                .requirements
                 .iter()
                 .map(|needed| Needed { action: needed.action.name(), resource: needed.resource.to_string() })
-                .collect(),
-            refused: None,
-        },
-        Err(refusal) => Line {
-            operation: refusal.operation.map(crate::authz::Action::name),
-            requirements: Vec::new(),
-            refused: Some(Refused { code: refusal.code.name(), message: refusal.message }),
-        },
+                .collect();
+            let operation = Some(classified.operation.name());
+            (Line { operation, requirements, refused: None }, Some(classified))
+        }
+        Err(refusal) => {
+            let operation = refusal.operation.map(crate::authz::Action::name);
+            let refused = Refused { code: refusal.code.name(), message: refusal.message };
+            (Line { operation, requirements: Vec::new(), refused: Some(refused) }, None)
+        }
     }
 }
 

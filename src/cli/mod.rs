@@ -1,3 +1,105 @@
 //! The command line: arguments, output, exit codes.
 
+mod actions;
+mod args;
+mod check;
 pub mod classify;
+mod client;
+pub mod judge;
+mod output;
+mod policy;
+mod status;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Cli, Command};
+use crate::authz::Subject;
+use crate::config::Config;
+
+/// What a command ends with; scripts rely on the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Done, or yes.
+    Done,
+    /// No.
+    No,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; clap knows which stream and code they take.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let ended = run(cli, &mut stdout).and_then(|outcome| Ok(stdout.flush().map(|()| outcome)?));
+    match ended {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        // The reader has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(io::stderr(), "wharfinger: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
+    let config = || Config::load(cli.config.as_deref());
+    let client = || client::Client::new(&config()?.admin.socket);
+    match cli.command {
+        Command::Serve => {
+            crate::serve::run(config()?)?;
+            Ok(Outcome::Done)
+        }
+        Command::Check { user } => check::run(cli.config.as_deref(), user.as_deref(), out),
+        Command::Classify => {
+            classify::run(io::stdin().lock(), out)?;
+            Ok(Outcome::Done)
+        }
+        Command::Judge(args) => {
+            let loaded = policy::chosen(args.policy.as_deref(), client)?;
+            judge::run(io::stdin().lock(), out, &loaded, &Subject { user: args.user, groups: args.groups })?;
+            Ok(Outcome::Done)
+        }
+        Command::Explain { .. } | Command::Audit(_) => anyhow::bail!("x"),
+        Command::Policy(command) => policy::run(command, client, out),
+        Command::Status { output } => status::status(&client()?, output, out),
+        Command::Reload => status::reload(&client()?, out),
+        Command::Actions { output } => actions::run(output, out),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "wharfinger", out);
+            Ok(Outcome::Done)
+        }
+        Command::Man { directory } => {
+            clap_mangen::generate_to(Cli::command(), directory)?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

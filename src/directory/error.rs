@@ -9,9 +9,12 @@ pub enum DirectoryError {
     /// The directory knows the user, and not as one who may come in.
     #[error("the directory refuses the user: {0}")]
     Refused(Refused),
-    /// The directory could not be asked, or its answer was not whole.
+    /// The directory could not be asked.
     #[error("identity unavailable: {0}")]
     Unavailable(String),
+    /// The directory was asked, and did not give all of the user's groups.
+    #[error("identity incomplete: {0}")]
+    Incomplete(String),
 }
 
 /// Why a known user is refused.
@@ -29,6 +32,9 @@ pub enum Refused {
     /// Two entries answer to the name.
     #[error("two entries have this name; make it unique")]
     Ambiguous,
+    /// The entry's name attribute is missing, there twice, or not fit for a name.
+    #[error("the entry has not exactly one good name")]
+    Unnamed,
 }
 
 /// A setting, or a file that a setting names, that cannot work.

@@ -1,12 +1,17 @@
 //! Subject to groups: the file directory, LDAP, and the cache in front of them.
 
+mod cache;
 mod error;
 mod file;
+mod ldap;
 mod settings;
 
 pub use error::{DirectoryError, Refused, SettingsError};
 pub use file::FileDirectory;
+pub use ldap::{LdapDirectory, LdapSettings, Nested, Preset};
 pub use settings::{FileSettings, Settings};
+
+use crate::identity::check_name;
 
 /// Where groups come from.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub enum Directory {
     Open,
     /// A file of users and groups; who is not in it is not accepted.
     File(FileDirectory),
+    /// LDAP servers, behind a cache; who has no entry is not accepted.
+    Ldap(Box<LdapDirectory>),
 }
 
 /// The directory's answer about a user.
@@ -24,6 +31,8 @@ pub struct Looked {
     pub user: String,
     /// All groups, nested ones included, sorted, without doubles.
     pub groups: Vec<String>,
+    /// Whether it is the last known answer of a directory that cannot be asked now.
+    pub stale: bool,
 }
 
 impl Directory {
@@ -32,9 +41,14 @@ impl Directory {
     /// # Errors
     /// The first setting or file that cannot work.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        match settings.file {
-            None => Ok(Self::Open),
-            Some(file) => FileDirectory::load(file).map(Self::File),
+        match (settings.file, settings.ldap) {
+            (None, None) => Ok(Self::Open),
+            (Some(file), None) => FileDirectory::load(file).map(Self::File),
+            (None, Some(ldap)) => LdapDirectory::new(ldap).map(|ldap| Self::Ldap(Box::new(ldap))),
+            (Some(_), Some(_)) => Err(SettingsError::new(
+                "[directory]",
+                "has `file` and `ldap`: take one out, since a user could be somebody else in each",
+            )),
         }
     }
 
@@ -43,16 +57,20 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`]: every one of them is a denial. A part of the groups is never an answer, since
     /// a denying permission could hang on the missing ones.
-    // The other kinds of directory wait for a server.
-    #[allow(clippy::unused_async, reason = "the callers' interface")]
     pub async fn groups(&self, user: &str) -> Result<Looked, DirectoryError> {
+        // Evidence was checked for this; a directory must not depend on it.
+        if check_name(user).is_err() {
+            return Err(DirectoryError::NoSuchUser);
+        }
         match self {
-            Self::Open => Ok(Looked { user: user.to_owned(), groups: Vec::new() }),
+            Self::Open => Ok(Looked { user: user.to_owned(), groups: Vec::new(), stale: false }),
             Self::File(file) => file.groups(user),
+            Self::Ldap(ldap) => ldap.groups(user).await,
         }
     }
 
-    /// Reads the files again; what was good before stays in use where they are bad now.
+    /// Reads the files again and forgets cached answers; what was good before stays in use where the files
+    /// are bad now.
     ///
     /// # Errors
     /// What is wrong with the new content.
@@ -60,6 +78,15 @@ impl Directory {
         match self {
             Self::Open => Ok(()),
             Self::File(file) => file.reload(),
+            Self::Ldap(ldap) => ldap.reload(),
+        }
+    }
+
+    /// Forgets the cached answers about the user, by the canonical or the presented name, or about everybody.
+    pub fn flush(&self, user: Option<&str>) {
+        match self {
+            Self::Open | Self::File(_) => {}
+            Self::Ldap(ldap) => ldap.flush(user),
         }
     }
 }
@@ -71,8 +98,28 @@ mod tests {
     #[tokio::test]
     async fn without_settings_every_user_is_accepted_with_no_groups() {
         let directory = Directory::new(toml::from_str("").unwrap()).unwrap();
-        assert_eq!(directory.groups("alice").await, Ok(Looked { user: "alice".to_owned(), groups: vec![] }));
+        assert_eq!(
+            directory.groups("alice").await,
+            Ok(Looked { user: "alice".to_owned(), groups: vec![], stale: false })
+        );
         assert_eq!(directory.reload(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn names_that_no_evidence_may_carry_are_nobody() {
+        let directory = Directory::new(Settings::default()).unwrap();
+        for name in ["", " alice", "alice\n", "a\0", "ali\u{200b}ce"] {
+            assert_eq!(directory.groups(name).await, Err(DirectoryError::NoSuchUser), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn two_directories_are_refused() {
+        let text = "[file]\npath = '/x'\n[ldap]\npreset = 'openldap'\nurls = []\nbase_dn = 'x'";
+        assert_eq!(
+            Directory::new(toml::from_str(text).unwrap()).unwrap_err().to_string(),
+            "[directory]: has `file` and `ldap`: take one out, since a user could be somebody else in each"
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Settings of the directory: `[directory.file]` or nothing.
+//! Settings of the directory: `[directory.file]`, `[directory.ldap]` or nothing.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use super::LdapSettings;
 
 /// Where groups come from; the default accepts every identified user, without groups.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -10,6 +12,8 @@ use serde::Deserialize;
 pub struct Settings {
     /// A file of users and groups.
     pub file: Option<FileSettings>,
+    /// An LDAP directory.
+    pub ldap: Option<LdapSettings>,
 }
 
 /// The file directory.

@@ -38,9 +38,7 @@ pub fn classify(call: &Call<'_>) -> Result<Classified, Refusal> {
             // only choose among what the operation shows anyway.
             needs.unknown_keys(&query, &[route.once, route.all].concat());
         }
-        needs.finish()
+        needs.finish(route.verb)
     };
-    let (object, requirements) =
-        read().map_err(|refusal| Refusal { operation: Some(route.operation), ..refusal })?;
-    Ok(Classified { operation: route.operation, verb: route.verb, object, requirements })
+    read().map_err(|refusal| Refusal { operation: Some(route.operation), ..refusal })
 }

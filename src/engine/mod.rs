@@ -6,11 +6,13 @@ use crate::authz::{Action, Requirements, Resource};
 
 mod body;
 mod classify;
+mod conformance;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hostpath;
 mod json;
 mod matching;
+mod properties;
 mod query;
 mod readers;
 mod reference;

@@ -176,7 +176,8 @@ fn is_hex(text: &str) -> bool {
 
 fn invalid(text: &str, reason: &str) -> Refusal {
     let shown: String = text.chars().take(120).collect();
-    Refusal::new(RefusalCode::ReferenceInvalid, format!("`{shown}` is no image reference: {reason}"))
+    // `docker inspect` goes on to look for a volume or network of that name only after these words.
+    Refusal::new(RefusalCode::ReferenceInvalid, format!("invalid reference format: `{shown}`: {reason}"))
 }
 
 #[cfg(test)]
@@ -383,7 +384,8 @@ mod tests {
     #[test]
     fn a_refusal_shows_no_control_characters_and_no_end_of_an_endless_name() {
         let refusal = normalize(&format!("a\u{1b}[1m{}", "b".repeat(1000))).unwrap_err();
-        assert!(refusal.message.starts_with("`a\u{fffd}[1mbbb") && refusal.message.len() < 250, "{refusal}");
+        let start = "invalid reference format: `a\u{fffd}[1mbbb";
+        assert!(refusal.message.starts_with(start) && refusal.message.len() < 250, "{refusal}");
     }
 
     proptest! {

@@ -1,3 +1,14 @@
 //! The socket that dockerd calls: wire types and the one handler.
 
+mod counters;
+mod handler;
+mod judge;
+mod message;
+mod server;
+mod settings;
 pub mod wire;
+
+pub use counters::Counters;
+pub use handler::{Handler, Sources};
+pub use server::{QUESTION_LIMIT, serve};
+pub use settings::{NAME, SOCKET, Settings};

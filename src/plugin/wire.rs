@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::audit::{Recorded, Verdict};
+
 /// What dockerd asks, in both phases; a field that it leaves out is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -77,10 +79,27 @@ impl Question {
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {
     /// Whether the call goes on.
-    pub(super) allow: bool,
+    allow: bool,
     /// What the user reads; dockerd passes it on as it is.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) msg: String,
+    msg: String,
+}
+
+impl Answer {
+    /// The answer to a decision on record: an allow if, and only if, what was recorded is a permit.
+    pub(super) fn of(recorded: &Recorded, msg: String) -> Self {
+        Self { allow: recorded.verdict() == Verdict::Permit, msg }
+    }
+
+    /// The denial of a call whose decision could not be recorded.
+    pub(super) fn unrecorded(msg: String) -> Self {
+        Self { allow: false, msg }
+    }
+
+    /// The answer to the report of a call's end, which allows nothing any more.
+    pub(super) fn acknowledged() -> Self {
+        Self { allow: true, msg: String::new() }
+    }
 }
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {

@@ -106,7 +106,7 @@ fn refused(error: casbin::Error) -> PolicyError {
 mod tests {
     use std::sync::Arc;
 
-    use casbin::{CoreApi, DefaultRoleManager, MgmtApi};
+    use casbin::{CoreApi, DefaultModel, DefaultRoleManager, Enforcer, MgmtApi, StringAdapter};
     use parking_lot::RwLock;
     use proptest::prelude::*;
 
@@ -115,7 +115,7 @@ mod tests {
         Action, Decision, Index, Kind, Owner, Principal, Relation, Requirement, Requirements, Resource,
         Subject,
     };
-    use crate::policy::{csv, statement};
+    use crate::policy::{MODEL, POLICY, csv, statement};
 
     /// The policy in Casbin, with the links from subjects to their principals that the directory gives.
     fn oracle(lines: &[Line], subjects: &[Subject]) -> RoleModel {
@@ -279,6 +279,17 @@ mod tests {
         fn no_text_makes_the_matcher_panic(object in ".*", pattern in ".*", effect in ".*") {
             let _ = matches(&object, &pattern, &effect);
         }
+    }
+
+    #[test]
+    fn casbins_own_reader_reads_the_shipped_policy_as_we_do() {
+        let ours = RoleModel::load(&csv::read(POLICY).unwrap()).unwrap().0;
+        let model = run(DefaultModel::from_str(MODEL)).unwrap();
+        let theirs = run(Enforcer::new(model, StringAdapter::new(POLICY))).unwrap();
+        assert_eq!(ours.get_policy(), theirs.get_policy());
+        assert_eq!(ours.get_grouping_policy(), theirs.get_grouping_policy());
+        assert_eq!(ours.get_named_grouping_policy("g2"), theirs.get_named_grouping_policy("g2"));
+        assert!(ours.get_policy().len() > 100);
     }
 
     #[test]

@@ -58,6 +58,8 @@ fn digest(policy: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{MODEL, POLICY, load, to_csv};
     use crate::authz::{Action, Actions};
 
@@ -113,6 +115,23 @@ mod tests {
                 "{not}line 12, holder: role `r11` inherits over more than 10 levels: Casbin does not follow it that far"
             )
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_reads_back_what_it_writes_and_nothing_panics(
+            lines in prop::collection::vec(
+                "(p|g|g2|), ?(role:[a-c]|user:.{0,3}|everyone|set:[ab]|container\\.list|.{0,4}), ?\
+                 (role:[a-c]|set:[ab]|\\*|.{0,4})(, ?(\\*|container:.{0,4}|.{0,4}), ?(allow|deny|.{0,2}))?",
+                0..4,
+            ),
+        ) {
+            let text = lines.join("\n");
+            if let Ok(loaded) = load(MODEL, &text) {
+                prop_assert_eq!(load(MODEL, &to_csv(&loaded.rules)).unwrap().rules, loaded.rules);
+            }
+            prop_assert!(load(&text, "").is_err());
+        }
     }
 
     #[test]

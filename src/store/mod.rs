@@ -1,1 +1,7 @@
-//! SQLite: opening, pragmas, migrations and file modes.
+//! SQLite: opening, pragmas, migrations and file modes; no business words.
+
+mod error;
+mod open;
+
+pub use error::StoreError;
+pub use open::{Identity, Schema, identity, open, open_read_only};

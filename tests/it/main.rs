@@ -6,6 +6,10 @@
 
 mod support;
 
+mod architecture;
 mod differential;
 mod harness;
+mod hostile_ldap;
+mod ldap;
 mod load;
+mod recordings;

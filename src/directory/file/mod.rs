@@ -49,7 +49,7 @@ impl FileDirectory {
         if user.disabled {
             return Err(DirectoryError::Refused(Refused::Disabled));
         }
-        Ok(Looked { user: name.to_owned(), groups: user.groups.clone() })
+        Ok(Looked { user: name.to_owned(), groups: user.groups.clone(), stale: false })
     }
 }
 
@@ -85,7 +85,11 @@ mod tests {
     }
 
     fn looked(user: &str, groups: &[&str]) -> Looked {
-        Looked { user: user.to_owned(), groups: groups.iter().map(|&group| group.to_owned()).collect() }
+        Looked {
+            user: user.to_owned(),
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            stale: false,
+        }
     }
 
     #[test]

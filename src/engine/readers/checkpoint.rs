@@ -5,7 +5,7 @@ use super::needs::Needs;
 use super::table::{fields, harmless};
 use crate::authz::Action;
 use crate::engine::json::Fields;
-use crate::engine::{Refusal, hostpath};
+use crate::engine::{Refusal, RefusalCode, hostpath};
 
 fields! {
     /// moby `checkpoint.CreateRequest`.
@@ -26,18 +26,23 @@ pub(in crate::engine) fn create(request: &Request<'_>) -> Result<Needs, Refusal>
 /// Listing and deleting, where the query may name the directory.
 pub(in crate::engine) fn in_directory(request: &Request<'_>) -> Result<Needs, Refusal> {
     let mut needs = request.needs(request.name());
-    directory(&mut needs, request.key("dir"))?;
+    directory(&mut needs, request, "dir")?;
     Ok(needs)
 }
 
-/// Adds a directory of the host in which the daemon keeps or finds checkpoints.
-pub(super) fn directory(needs: &mut Needs, path: &str) -> Result<(), Refusal> {
+/// Adds a directory of the host, named by a query key, in which the daemon finds checkpoints.
+pub(super) fn directory(needs: &mut Needs, request: &Request<'_>, key: &str) -> Result<(), Refusal> {
+    let code = RefusalCode::QueryInvalid;
+    add(needs, request.key(key)).map_err(|refusal| Refusal { code, ..refusal })
+}
+
+fn written_directory(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
+    add(needs, fields.text(name)?)
+}
+
+fn add(needs: &mut Needs, path: &str) -> Result<(), Refusal> {
     if !path.is_empty() {
         needs.add(Action::HostPath, hostpath::canonical(path)?);
     }
     Ok(())
-}
-
-fn written_directory(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
-    directory(needs, fields.text(name)?)
 }

@@ -75,7 +75,7 @@ pub(in crate::engine) fn update(request: &Request<'_>) -> Result<Needs, Refusal>
 /// `POST /containers/{id}/start`, which may restore a checkpoint from any directory of the host.
 pub(in crate::engine) fn start(request: &Request<'_>) -> Result<Needs, Refusal> {
     let mut needs = request.needs(request.name());
-    directory(&mut needs, request.key("checkpoint-dir"))?;
+    directory(&mut needs, request, "checkpoint-dir")?;
     Ok(needs)
 }
 

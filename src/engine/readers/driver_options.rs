@@ -89,8 +89,8 @@ mod tests {
     fn needed(driver: &str, options: &[(&str, &str)]) -> Result<Vec<String>, &'static str> {
         let mut needs = Needs::new(Action::VolumeCreate, "v");
         volume(&mut needs, driver, options)
-            .and_then(|()| needs.finish())
-            .map(|(_, list)| list.iter().skip(1).map(ToString::to_string).collect())
+            .and_then(|()| needs.finish(""))
+            .map(|classified| classified.requirements.iter().skip(1).map(ToString::to_string).collect())
             .map_err(|refusal| refusal.code.name())
     }
 

@@ -2,8 +2,7 @@
 
 use super::needs::Needs;
 use super::{Request, names, url};
-use crate::authz::{Action, Resource};
-use crate::engine::reference;
+use crate::authz::Action;
 use crate::engine::{Refusal, RefusalCode};
 
 /// `POST /images/create`: a pull, an import from a URL, or an import of the body.
@@ -21,7 +20,7 @@ pub(in crate::engine) fn create(request: &Request<'_>) -> Result<Needs, Refusal>
         return Ok(request.needs(names::tagged_or_all(from_image, request.key("tag"))?));
     }
     let name = names::tagged(request.key("repo"), request.key("tag"))?;
-    let mut needs = Needs::new(Action::ImageImport, name);
+    let mut needs = Needs::new(Action::ImageImport, name).known_as("docker import");
     if from_source == "-" {
         if !request.query_holds {
             // Fail closed: what looks like an import could pull or fetch instead.
@@ -69,16 +68,13 @@ pub(in crate::engine) fn save(request: &Request<'_>) -> Result<Needs, Refusal> {
     Ok(needs)
 }
 
-/// `GET /images/search`: the term may begin with a registry's host.
+/// `GET /images/search`: the term may begin with a registry's host, told from a repository of
+/// Docker Hub as the daemon tells it.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in the route table beside readers that can refuse")]
 pub(in crate::engine) fn search(request: &Request<'_>) -> Result<Needs, Refusal> {
     let term = request.key("term");
     let term = term.split_once("://").map_or(term, |(_, rest)| rest);
-    if !term.contains('/') {
-        return Ok(request.needs("docker.io"));
-    }
-    // Only the host counts, so the rest need not be a name that could be pulled.
-    let host = term.split('/').next().unwrap_or_default();
-    let name = reference::parse(&format!("{host}/x"))?;
-    let registry = name.repository.split('/').next().unwrap_or(Resource::ANY).to_owned();
-    Ok(request.needs(registry))
+    let host = term.split_once('/').map_or("", |(host, _)| host).to_ascii_lowercase();
+    let named = host.contains(['.', ':']) || host == "localhost";
+    Ok(request.needs(if named && host != "index.docker.io" { host } else { "docker.io".to_owned() }))
 }

@@ -185,7 +185,7 @@ mod tests {
         ] {
             let mut needs = Needs::new(Action::ContainerCreate, "");
             let read = security_option(&mut needs, option);
-            let added = needs.finish().unwrap().1.iter().nth(1).map(ToString::to_string);
+            let added = needs.finish("").unwrap().requirements.iter().nth(1).map(ToString::to_string);
             assert_eq!(
                 read.map(|()| added),
                 wanted.map(|class| class.map(|class| format!("host.security security-opt:{class}"))),

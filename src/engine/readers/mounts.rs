@@ -45,14 +45,19 @@ pub(super) fn binds(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Resul
     Ok(())
 }
 
+/// Options of a bind that leave it as writable as it is without them.
+const HARMLESS: &[&str] =
+    &["rw", "ro-non-recursive", "nocopy", "consistent", "cached", "delegated", "default"];
+
 fn one_bind(needs: &mut Needs, source: &str, options: &str) -> Result<(), Refusal> {
     // The daemon takes an absolute source for a host path, and anything else for a volume's name.
     let path = if source.starts_with('/') { Some(hostpath::canonical(source)?) } else { None };
     let mut access = Access::Write;
     for option in options.split(',').filter(|_| !options.is_empty()) {
         match (option, &path) {
-            ("ro", _) => access = Access::Read,
-            ("z" | "Z", None) | ("rw" | "nocopy" | "consistent" | "cached" | "delegated" | "default", _) => {}
+            ("ro" | "rro" | "ro-force-recursive", _) => access = Access::Read,
+            ("z" | "Z", None) => {}
+            (word, _) if HARMLESS.contains(&word) => {}
             // The daemon rewrites the labels of the files, on the host too.
             ("z" | "Z", Some(_)) => needs.add(Action::HostSecurity, "label=relabel"),
             (word, Some(path)) => propagation(needs, path, word)?,
@@ -165,8 +170,8 @@ mod tests {
         let fields = body.as_fields("", &["X"]).unwrap();
         let mut needs = Needs::new(Action::ContainerCreate, "");
         read(&mut needs, &fields, "X")
-            .and_then(|()| needs.finish())
-            .map(|(_, list)| list.iter().skip(1).map(ToString::to_string).collect())
+            .and_then(|()| needs.finish(""))
+            .map(|classified| classified.requirements.iter().skip(1).map(ToString::to_string).collect())
             .map_err(|refusal| refusal.code.name())
     }
 

@@ -3,7 +3,7 @@
 use crate::authz::{Action, Kind, Requirement, Requirements, Resource};
 use crate::engine::json::Fields;
 use crate::engine::query::Query;
-use crate::engine::{Refusal, RefusalCode};
+use crate::engine::{Classified, Refusal, RefusalCode};
 
 /// How much one request may ask for: far above what any client asks, and a bound on the work.
 const ASKED_LIMIT: usize = 2048;
@@ -14,6 +14,8 @@ const NAME_LIMIT: usize = 4096;
 /// The requirements of a request in the making; the operation itself is the first.
 #[derive(Debug)]
 pub(in crate::engine) struct Needs {
+    operation: Action,
+    verb: Option<&'static str>,
     object: Resource,
     list: Requirements,
     asked: usize,
@@ -23,7 +25,18 @@ impl Needs {
     /// The operation on the object of that name; an empty name is one not yet named.
     pub(super) fn new(operation: Action, name: impl Into<String>) -> Self {
         let first = Requirement::new(operation, named(name.into()));
-        Self { object: first.resource.clone(), list: Requirements::new(first), asked: 0 }
+        Self {
+            operation,
+            verb: None,
+            object: first.resource.clone(),
+            list: Requirements::new(first),
+            asked: 0,
+        }
+    }
+
+    /// The same, known by another docker command than the route's.
+    pub(super) fn known_as(self, verb: &'static str) -> Self {
+        Self { verb: Some(verb), ..self }
     }
 
     /// Adds an action on the resource of that name.
@@ -62,8 +75,8 @@ impl Needs {
         }
     }
 
-    /// The object and all requirements, unless they hold what no daemon would accept.
-    pub(in crate::engine) fn finish(self) -> Result<(Resource, Requirements), Refusal> {
+    /// The whole answer, unless it holds what no daemon would accept; `verb` is the route's.
+    pub(in crate::engine) fn finish(self, verb: &'static str) -> Result<Classified, Refusal> {
         let invalid = |message: &str| Err(Refusal::new(RefusalCode::BodyInvalid, message));
         if self.asked > ASKED_LIMIT {
             return invalid("the call asks for more things than any client does; split it");
@@ -77,7 +90,8 @@ impl Needs {
                 return invalid("a name in the call is longer than 4096 bytes");
             }
         }
-        Ok((self.object, self.list))
+        let Self { operation, object, list, .. } = self;
+        Ok(Classified { operation, verb: self.verb.unwrap_or(verb), object, requirements: list })
     }
 
     fn push(&mut self, requirement: Requirement) {

@@ -76,7 +76,7 @@ mod tests {
     fn needed(text: &str) -> Option<Vec<String>> {
         let mut needs = Needs::new(Action::ContainerCreate, "");
         host_ports(&mut needs, "tcp", text)?;
-        Some(needs.finish().unwrap().1.iter().skip(1).map(ToString::to_string).collect())
+        Some(needs.finish("").unwrap().requirements.iter().skip(1).map(ToString::to_string).collect())
     }
 
     #[test]

@@ -109,7 +109,8 @@ fn task(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusa
 }
 
 fn container_spec(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
-    CONTAINER_SPEC.read_within(needs, fields, name)
+    // A task of another kind has none, and so no image either.
+    if fields.get(name).is_zero() { Ok(()) } else { CONTAINER_SPEC.read_within(needs, fields, name) }
 }
 
 fn endpoint_spec(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {

@@ -1,0 +1,77 @@
+//! The admin interface's routes.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::{Admin, peer, trail};
+
+/// What the daemon is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// When the daemon started, RFC 3339.
+    pub started: String,
+    /// The policy version in force.
+    pub policy: String,
+    /// Calls permitted since the start.
+    pub permitted: u64,
+    /// Calls denied since the start.
+    pub denied: u64,
+    /// Denials whose record could not be written.
+    pub unrecorded: u64,
+    /// Questions that failed inside Wharfinger, each a denial.
+    pub panics: u64,
+    /// What keeps the trail from being written now.
+    pub trail_failing: Option<String>,
+}
+
+/// The routes, for root and the daemon's own user.
+pub(super) fn router(admin: Admin, own_uid: Option<u32>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/policy", get(policy))
+        .route("/v1/reload", post(reload))
+        .route("/v1/audit", get(trail::list))
+        .route("/v1/audit/export", get(trail::export))
+        .route("/v1/audit/{id}", get(trail::show))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no such resource") })
+        .layer(middleware::from_fn_with_state(own_uid, peer::only_administrators))
+        .with_state(admin)
+}
+
+async fn status(State(admin): State<Admin>) -> Json<Status> {
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: format!("{:.0}", admin.started),
+        policy: admin.policy.current().digest.clone(),
+        permitted: count(&admin.counters.permitted),
+        denied: count(&admin.counters.denied),
+        unrecorded: count(&admin.counters.unrecorded),
+        panics: count(&admin.counters.panics),
+        trail_failing: admin.trail.failing().map(|error| error.to_string()),
+    })
+}
+
+async fn policy(State(admin): State<Admin>) -> Response {
+    let csv = crate::policy::to_csv(&admin.policy.current().rules);
+    ([(hyper::header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response()
+}
+
+async fn reload(State(admin): State<Admin>) -> Result<String, Problem> {
+    // Reading files may wait for a disk; requests do not.
+    let done = tokio::task::spawn_blocking(move || (admin.reload)()).await;
+    match done {
+        Ok(Ok(version)) => Ok(version),
+        Ok(Err(problems)) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems.join("\n"))),
+        Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+    }
+}

@@ -1,0 +1,387 @@
+//! The record: what is written down of each decision, of each response, and of the trail itself.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::authz;
+
+use super::{DecisionId, Outcome, redact};
+
+/// The schema's number. Fields are only ever added; a change of meaning is a new number.
+const SCHEMA: u16 = 1;
+
+/// One line of the trail: an entry and its place.
+///
+/// Its JSON form, with the fields in this order, is what is stored and exported byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The schema's number.
+    pub v: u16,
+    /// The place in the trail: 1, 2, 3, … without gaps.
+    pub seq: u64,
+    /// What is recorded.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+impl Record {
+    /// The bytes of the record of an entry at its place.
+    pub(super) fn encode(seq: u64, entry: &Entry) -> serde_json::Result<Vec<u8>> {
+        #[derive(Serialize)]
+        struct Borrowed<'a> {
+            v: u16,
+            seq: u64,
+            #[serde(flatten)]
+            entry: &'a Entry,
+        }
+        serde_json::to_vec(&Borrowed { v: SCHEMA, seq, entry })
+    }
+
+    /// The record of those bytes.
+    pub fn decode(body: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(body)
+    }
+}
+
+/// What is recorded, by the phase of the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Entry {
+    /// A call was decided.
+    Decision(Box<DecisionEntry>),
+    /// A call that was let through has ended.
+    Response(Box<ResponseEntry>),
+    /// Something happened to the trail.
+    System(Box<SystemEntry>),
+}
+
+/// The phase without the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// A call was decided.
+    Decision,
+    /// A call that was let through has ended.
+    Response,
+    /// Something happened to the trail.
+    System,
+}
+
+/// A decision about one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionEntry {
+    /// The id by which people refer to the decision.
+    pub id: DecisionId,
+    /// When it was decided.
+    #[serde(with = "micros")]
+    pub time: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// Where the call came in.
+    pub source: Source,
+    /// The operation; `None` where none was recognised.
+    pub operation: Option<String>,
+    /// The docker command that people know it by.
+    pub verb: Option<String>,
+    /// What the call acts on.
+    pub object: Option<Object>,
+    /// The call itself, without anything secret.
+    pub http: Http,
+    /// What the call needed and what decided each; empty where it did not come that far.
+    pub requirements: Vec<Finding>,
+    /// Permit or deny.
+    pub decision: Verdict,
+    /// Which part of the way said no: the words of [`authz::Cause`].
+    pub cause: Option<String>,
+    /// The reader's stable word where the call was refused.
+    pub code: Option<String>,
+    /// The sentence that the user saw, without the id.
+    pub message: Option<String>,
+    /// The version of the policy that decided.
+    pub policy_version: String,
+    /// How long the decision took, from the question to the hand-over to the trail, in microseconds.
+    pub duration_us: u64,
+}
+
+/// The end of a call that was let through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponseEntry {
+    /// The id of this record.
+    pub id: DecisionId,
+    /// When dockerd reported it.
+    #[serde(with = "micros")]
+    pub time: Timestamp,
+    /// The decision that it belongs to; `None` if it was made before the last start.
+    #[serde(rename = "ref")]
+    pub decision: Option<DecisionId>,
+    /// Who had asked, as in the decision.
+    pub user: Option<String>,
+    /// The operation, as in the decision.
+    pub operation: Option<String>,
+    /// What the call acted on, as in the decision.
+    pub object: Option<Object>,
+    /// The HTTP status that dockerd reported; never inferred.
+    pub status: Option<u16>,
+    /// What became of the call.
+    pub outcome: Outcome,
+    /// The id of what the call created.
+    pub created: Option<String>,
+    /// From decision to end, in microseconds; of an attach or exec the length of the session.
+    pub elapsed_us: Option<u64>,
+}
+
+/// Something that happened to the trail, written by the trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemEntry {
+    /// The id of this record.
+    pub id: DecisionId,
+    /// When it was noticed.
+    #[serde(with = "micros")]
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Event,
+    /// The record that it is about, if one.
+    #[serde(rename = "ref")]
+    pub about: Option<DecisionId>,
+    /// How many records it is about.
+    pub count: u64,
+    /// The reason, for the administrator.
+    pub message: String,
+}
+
+/// What can happen to the trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The recorded decision was a permit, and a denial was answered in its place.
+    Withdrawn,
+    /// Calls were denied without a record, because the trail could not be written.
+    Gap,
+    /// Records that had been written are no longer in the file.
+    Lost,
+}
+
+/// Who asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The canonical user name; `None` is `anonymous`.
+    pub user: Option<String>,
+    /// The groups of that moment.
+    pub groups: Vec<String>,
+    /// The roles that user and groups held.
+    pub roles: Vec<String>,
+    /// How the user was identified, such as `tls certificate`.
+    pub how: String,
+}
+
+/// Where the call came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The door.
+    pub door: Door,
+}
+
+/// The doors through which calls come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// dockerd's question.
+    Plugin,
+    /// Our own gateway.
+    Gateway,
+}
+
+/// What a call acts on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The word before the colon of a resource, such as `container`.
+    pub kind: String,
+    /// The name after it.
+    pub name: String,
+}
+
+/// The call, as far as it may be written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Http {
+    /// The method, as sent.
+    pub method: String,
+    /// The path, without host and query.
+    pub path: String,
+    /// The names of the query's parameters; never their values.
+    pub query_keys: Vec<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+}
+
+/// What decided one requirement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The action that was needed.
+    pub action: String,
+    /// The resource that it was needed on, as `kind:name`.
+    pub resource: String,
+    /// What the deciding permission says; `none` if there is none.
+    pub effect: Effect,
+    /// The permission that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
+    /// The role that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The chain from principal to that role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// What was found for a requirement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// A permission allows it.
+    Allow,
+    /// A permission denies it.
+    Deny,
+    /// No permission is about it.
+    None,
+}
+
+/// Permit or deny.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The call was let through.
+    Permit,
+    /// The call was denied.
+    Deny,
+}
+
+impl DecisionEntry {
+    /// The entry of a decision, with everything taken over that the decision knows.
+    pub fn new(id: DecisionId, time: Timestamp, door: Door, http: Http, decision: &authz::Decision) -> Self {
+        let denial = decision.denial();
+        let cause = denial.map(|denial| denial.cause);
+        Self {
+            id,
+            time,
+            actor: Actor::default(),
+            source: Source { door },
+            operation: None,
+            verb: None,
+            object: None,
+            http,
+            requirements: decision.findings().iter().map(Finding::from).collect(),
+            decision: if denial.is_some() { Verdict::Deny } else { Verdict::Permit },
+            cause: cause.map(|cause| cause.name().to_owned()),
+            code: cause.and_then(authz::Cause::code).map(str::to_owned),
+            message: denial.map(|denial| redact::text(&denial.message)),
+            policy_version: String::new(),
+            duration_us: 0,
+        }
+    }
+}
+
+impl Http {
+    /// What may be written down of a request: `target` is the raw request target.
+    pub fn new(method: &str, target: &str, user_agent: Option<&str>) -> Self {
+        Self {
+            method: redact::text(method),
+            path: redact::path(target),
+            query_keys: redact::query_keys(target),
+            user_agent: user_agent.map(redact::user_agent),
+        }
+    }
+}
+
+impl Entry {
+    /// The id of the record.
+    pub const fn id(&self) -> DecisionId {
+        match self {
+            Self::Decision(entry) => entry.id,
+            Self::Response(entry) => entry.id,
+            Self::System(entry) => entry.id,
+        }
+    }
+
+    /// When it happened.
+    pub const fn time(&self) -> Timestamp {
+        match self {
+            Self::Decision(entry) => entry.time,
+            Self::Response(entry) => entry.time,
+            Self::System(entry) => entry.time,
+        }
+    }
+
+    /// The phase.
+    pub const fn phase(&self) -> Phase {
+        match self {
+            Self::Decision(_) => Phase::Decision,
+            Self::Response(_) => Phase::Response,
+            Self::System(_) => Phase::System,
+        }
+    }
+}
+
+impl Phase {
+    /// The word in records and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Response => "response",
+            Self::System => "system",
+        }
+    }
+}
+
+impl Verdict {
+    /// The word in records and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl From<&authz::Resource> for Object {
+    fn from(resource: &authz::Resource) -> Self {
+        Self { kind: resource.kind.name().to_owned(), name: redact::text(&resource.name) }
+    }
+}
+
+impl std::fmt::Display for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.kind, self.name)
+    }
+}
+
+impl From<&authz::Finding> for Finding {
+    fn from(finding: &authz::Finding) -> Self {
+        let by = finding.decided_by.as_ref();
+        Self {
+            action: finding.requirement.action.name().to_owned(),
+            resource: redact::text(&finding.requirement.resource.to_string()),
+            effect: match by.map(|by| by.effect) {
+                Some(authz::Effect::Allow) => Effect::Allow,
+                Some(authz::Effect::Deny) => Effect::Deny,
+                None => Effect::None,
+            },
+            permission: by.map(|by| by.permission.clone()),
+            role: by.map(|by| by.role.clone()),
+            path: by.map(|by| by.path.clone()),
+        }
+    }
+}
+
+/// Times as RFC 3339 in UTC with exactly six digits of a second's fraction.
+mod micros {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{time:.6}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

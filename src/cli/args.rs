@@ -1,0 +1,224 @@
+//! The arguments, and the help that teaches them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Role-based access control and an audit trail for the Docker daemon.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wharfinger",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done or yes, 1 no, 2 error.\n\nStart with `wharfinger check`, then `wharfinger serve`.\n\
+                  Try a policy without a daemon: `wharfinger judge --as alice --group developers < questions.jsonl`."
+)]
+pub(super) struct Cli {
+    /// The config file
+    #[arg(long, short, global = true, value_name = "FILE", help = help_config())]
+    pub(super) config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon: answer dockerd, and write the trail
+    #[command(
+        after_help = "Signals: HUP reloads the policy and the directory file, TERM stops after the last answer.\n\
+                            Example: wharfinger serve --config ./wharfinger.toml"
+    )]
+    Serve,
+    /// Check config, policy, directory and trail without starting anything
+    #[command(after_help = "Prints one line a check, with the mend where it fails.\n\
+                            Example: wharfinger check --user alice")]
+    Check {
+        /// Also ask the directory for this user's groups
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+    },
+    /// Read dockerd's questions, one JSON a line, and print what each needs
+    #[command(
+        after_help = "Example: echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify"
+    )]
+    Classify,
+    /// As classify, with the decision that a policy makes for a user
+    #[command(after_help = "Exit code 0 whatever the verdicts.\n\
+                            Example: wharfinger judge --as alice --group developers --policy rbac/policy.csv < questions.jsonl")]
+    Judge(JudgeArgs),
+    /// Show why a call was permitted or denied
+    #[command(
+        after_help = "The id is the one in brackets at the end of what docker printed; its beginning is enough.\n\
+                            Example: wharfinger explain 01KB"
+    )]
+    Explain {
+        /// Decision id, or the beginning of one
+        id: String,
+        #[command(flatten)]
+        source: TrailSource,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Read the trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Read the policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Let the running daemon read its policy and directory file again; a bad one never replaces a good one
+    Reload,
+    /// Show what the running daemon is doing
+    Status {
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// List every action that a permission can name
+    Actions {
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Print completions for a shell
+    #[command(after_help = "Example: wharfinger completions bash > /etc/bash_completion.d/wharfinger")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    Man {
+        /// An existing directory
+        directory: PathBuf,
+    },
+}
+
+/// For whom, and by which policy.
+#[derive(Debug, Args)]
+pub(super) struct JudgeArgs {
+    /// The user; left out, the call is anonymous
+    #[arg(long = "as", value_name = "USER")]
+    pub(super) user: Option<String>,
+    /// A group of the user; may be repeated
+    #[arg(long = "group", value_name = "GROUP", requires = "user")]
+    pub(super) groups: Vec<String>,
+    /// The policy file; left out, the running daemon's policy
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+}
+
+/// Which trail to read.
+#[derive(Debug, Args)]
+pub(super) struct TrailSource {
+    /// Read this database file instead of asking the running daemon
+    #[arg(long, value_name = "FILE")]
+    pub(super) database: Option<PathBuf>,
+}
+
+/// Reading the trail.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// List records, newest first
+    #[command(after_help = "Examples:\n  wharfinger audit list --user alice --decision deny --since 7d\n  \
+                            wharfinger audit list --operation 'container.*' -o json")]
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        source: TrailSource,
+        /// How many at most
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u32,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Write records to standard output, oldest first, all of them
+    #[command(
+        after_help = "Example: wharfinger audit export --since 2026-01-01T00:00:00Z --format csv > trail.csv"
+    )]
+    Export {
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        source: TrailSource,
+        /// The form
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Default, Args)]
+pub(super) struct FilterArgs {
+    /// Of this user; `anonymous` for calls without an identity
+    #[arg(long, value_name = "USER")]
+    pub(super) user: Option<String>,
+    /// Of this operation, such as `container.create`; `*` stands for any text
+    #[arg(long, value_name = "OPERATION")]
+    pub(super) operation: Option<String>,
+    /// On this object, such as `container:web-*`
+    #[arg(long, value_name = "OBJECT")]
+    pub(super) object: Option<String>,
+    /// With this decision
+    #[arg(long, value_enum)]
+    pub(super) decision: Option<DecisionArg>,
+    /// Not before: a time (RFC 3339) or an age such as `2h` or `7d`
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Before: a time or an age
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+}
+
+/// Reading the policy.
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Print the policy in force, as Casbin CSV
+    Export {
+        /// Print this file's policy in canonical form instead of the running daemon's
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Check a policy file: names, patterns, circles
+    #[command(after_help = "Example: wharfinger policy check rbac/policy.csv")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// How to print a list or a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// Comma-separated values with a heading
+    Csv,
+}
+
+/// The form of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a heading, safe in a spreadsheet
+    Csv,
+}
+
+/// Permitted or denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DecisionArg {
+    /// Permitted calls
+    Permit,
+    /// Denied calls
+    Deny,
+}
+
+fn help_config() -> String {
+    format!("The config file [default: {}]", crate::config::PATH)
+}

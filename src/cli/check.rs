@@ -1,0 +1,84 @@
+//! `wharfinger check`: config, policy, identity, directory and trail, one line each, nothing started.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::Outcome;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::identity::Identifier;
+
+pub(super) fn run(
+    config: Option<&Path>,
+    user: Option<&str>,
+    out: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    let mut lines = Lines { out, failed: false };
+    let named = config.unwrap_or(Path::new(crate::config::PATH)).display().to_string();
+    let Some(config) = lines.line("config", Config::load(config), |_| named.clone())? else {
+        return Ok(Outcome::No);
+    };
+    if let Some(source) = lines.line("policy source", config.policy.source(), |_| "named".to_owned())? {
+        lines.line("policy", source.load(), |policy| {
+            let rules = &policy.rules;
+            format!("{} roles, {} grants, version {}", rules.roles().len(), rules.grants.len(), policy.digest)
+        })?;
+    }
+    lines.line("identity", Identifier::new(config.identity), |_| {
+        "settings and key files are good".to_owned()
+    })?;
+    if let Some(directory) =
+        lines.line("directory", Directory::new(config.directory), |_| "settings are good".to_owned())?
+    {
+        match user {
+            Some(user) => check_user(&directory, user, &mut lines)?,
+            None => writeln!(lines.out, "        ask it for somebody's groups with --user NAME")?,
+        }
+    }
+    Ok(if lines.failed { Outcome::No } else { Outcome::Done })
+}
+
+fn check_user(directory: &Directory, user: &str, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let looked = runtime.block_on(directory.groups(user));
+    lines.line("user", looked, |looked| match looked.groups.as_slice() {
+        [] => format!("`{}` has no groups", looked.user),
+        groups => format!("`{}` is in {}", looked.user, groups.join(", ")),
+    })?;
+    Ok(())
+}
+
+struct Lines<'a, W> {
+    out: &'a mut W,
+    failed: bool,
+}
+
+impl<W: Write> Lines<'_, W> {
+    /// Prints how a check went, and hands on what it found.
+    fn line<T, E: std::error::Error>(
+        &mut self,
+        name: &str,
+        checked: Result<T, E>,
+        describe: impl Fn(&T) -> String,
+    ) -> std::io::Result<Option<T>> {
+        match checked {
+            Ok(found) => {
+                writeln!(self.out, "ok      {name}: {}", describe(&found))?;
+                Ok(Some(found))
+            }
+            Err(error) => {
+                self.failed = true;
+                let mut message = error.to_string();
+                let mut source = error.source();
+                while let Some(cause) = source {
+                    if !message.contains(&cause.to_string()) {
+                        message = format!("{message}: {cause}");
+                    }
+                    source = cause.source();
+                }
+                writeln!(self.out, "FAILED  {name}: {message}")?;
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! One bound connection: many look-ups at a time, until it is too old or something was odd.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchOptions, StdStream};
+use rustls::ClientConfig;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::Failure;
+use super::dial::{Guarded, dial};
+use super::entry::Entry;
+use super::server::Server;
+
+/// The library never forgets the ids of searches, so a connection is replaced after so many.
+const MAX_SEARCHES: u32 = 50_000;
+
+/// A connection is replaced after so long, so that a moved server name or a new password is noticed.
+const MAX_AGE: Duration = Duration::from_mins(15);
+
+/// Codes that say that the service account is refused (RFC 4511 appendix A).
+const ACCOUNT_CODES: [u32; 5] = [7, 8, 13, 48, 49];
+
+/// The service account.
+#[derive(Clone, Debug)]
+pub(super) enum Account {
+    /// A DN and a file with its password.
+    Simple { dn: String, password_file: PathBuf },
+    /// What TLS or the Unix socket already proved.
+    External,
+}
+
+/// A bound connection.
+pub(super) struct Connection {
+    /// Which of the servers it is to.
+    pub(super) server: usize,
+    ldap: ldap3::Ldap,
+    opened: Instant,
+    /// The longest time for one search. The library's own timeout starts again with every entry.
+    search_timeout: Duration,
+    searches: AtomicU32,
+    retired: AtomicBool,
+    served: AtomicBool,
+    reason: Arc<OnceLock<String>>,
+    pump: JoinHandle<()>,
+    driver: JoinHandle<Result<(), LdapError>>,
+}
+
+/// What a search gave.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The entries, whole as far as the code says so.
+    pub(super) entries: Vec<Entry>,
+    /// The search's result code; anything but 0 means that entries may be missing.
+    pub(super) code: u32,
+    /// The server's words for the code.
+    pub(super) text: String,
+}
+
+impl Connection {
+    /// Connects and binds; the caller bounds the time.
+    pub(super) async fn open(
+        index: usize,
+        server: &Server,
+        tls: &Arc<ClientConfig>,
+        account: &Account,
+        password: Option<&str>,
+        search_timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let Guarded { stream, reason, pump } = dial(server, tls).await.map_err(Failure::Server)?;
+        let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
+        let (connection, ldap) = LdapConnAsync::with_settings(settings, "ldapi:///")
+            .await
+            .map_err(|error| Failure::Server(error.to_string()))?;
+        let driver = tokio::spawn(connection.drive());
+        let mut opened = Self {
+            server: index,
+            ldap,
+            opened: Instant::now(),
+            search_timeout,
+            searches: AtomicU32::new(0),
+            retired: AtomicBool::new(false),
+            served: AtomicBool::new(false),
+            reason,
+            pump,
+            driver,
+        };
+        let answer = match account {
+            Account::External => opened.ldap.sasl_external_bind().await,
+            Account::Simple { dn, .. } => opened.ldap.simple_bind(dn, password.unwrap_or_default()).await,
+        };
+        let answer = answer.map_err(|error| opened.lost(&error))?;
+        match answer.rc {
+            0 => Ok(opened),
+            code if ACCOUNT_CODES.contains(&code) => {
+                Err(Failure::Account(format!("the server refuses the service account with code {code}")))
+            }
+            code => Err(Failure::Server(format!("the server answers the bind with code {code}"))),
+        }
+    }
+
+    /// Whether new look-ups may use it.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.retired.load(Ordering::Relaxed)
+            && !self.driver.is_finished()
+            && self.searches.load(Ordering::Relaxed) < MAX_SEARCHES
+            && self.opened.elapsed() < MAX_AGE
+    }
+
+    /// Takes it from use; look-ups that are under way may end on it.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it ever answered a search.
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// Searches, and collects everything before anything is used: a stream that breaks has given entries.
+    ///
+    /// # Errors
+    /// [`Failure::Server`] where the answer does not come to its end in time, or is longer than `limit` entries.
+    pub(super) async fn search(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attributes: &[&str],
+        limit: usize,
+    ) -> Result<Found, Failure> {
+        self.searches.fetch_add(1, Ordering::Relaxed);
+        match timeout(self.search_timeout, self.collect(base, scope, filter, attributes, limit)).await {
+            Ok(Ok(entries)) => {
+                self.served.store(true, Ordering::Relaxed);
+                Ok(entries)
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::Server("the server did not answer in time".to_owned())),
+        }
+    }
+
+    async fn collect(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attributes: &[&str],
+        limit: usize,
+    ) -> Result<Found, Failure> {
+        let mut ldap = self.ldap.clone();
+        // The server stops one after the limit, which tells "just so many" from "more".
+        let size_limit = i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX);
+        ldap.with_search_options(SearchOptions::new().sizelimit(size_limit));
+        let mut stream = ldap
+            .streaming_search(base, scope, filter, attributes)
+            .await
+            .map_err(|error| self.lost(&error))?;
+        let mut entries = Vec::new();
+        while let Some(found) = stream.next().await.map_err(|error| self.lost(&error))? {
+            // References lead to other servers, where our password is not known and must not go.
+            if found.is_ref() || found.is_intermediate() {
+                continue;
+            }
+            if entries.len() > limit {
+                return Err(Failure::Server(format!("the server sent more than {limit} entries")));
+            }
+            let entry = Entry::read(found)
+                .ok_or_else(|| Failure::Server("the server sent a malformed entry".to_owned()))?;
+            entries.push(entry);
+        }
+        let outcome = stream.finish().await;
+        Ok(Found { entries, code: outcome.rc, text: outcome.text })
+    }
+
+    /// What a broken connection is called: the guard knows better than the library.
+    fn lost(&self, error: &LdapError) -> Failure {
+        let reason = self.reason.get().cloned().unwrap_or_else(|| format!("the connection is lost: {error}"));
+        if self.has_served() { Failure::Lost(reason) } else { Failure::Server(reason) }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.pump.abort();
+    }
+}
+
+/// The password as it is now: its file is what changes when it is rotated.
+pub(super) async fn password(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+        Failure::Account(format!("`bind_password_file` `{shown}` cannot be read: {error}"))
+    })?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    // A bind with a name and no password succeeds, as nobody (RFC 4513 §5.1.2).
+    if password.is_empty() {
+        return Err(Failure::Account(format!("`bind_password_file` `{shown}` is empty")));
+    }
+    Ok(password.to_owned())
+}

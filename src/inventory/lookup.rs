@@ -1,0 +1,255 @@
+//! Which objects the daemon could take a text for: by name, by ID, by the beginning of an ID.
+
+use serde::Deserialize;
+
+use super::daemon::{ANSWER_LIMIT, AskError, Daemon};
+use crate::authz::Kind;
+
+/// How the daemon lists a kind of object, and how its filters are written.
+struct Listing {
+    kind: Kind,
+    path: &'static str,
+    /// The value of the filter `name`; `{}` is the name.
+    name: &'static str,
+    /// The value of the filter `id`; `{}` is the beginning of an ID.
+    id: &'static str,
+    syntax: Syntax,
+}
+
+/// How the daemon reads the value of a filter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    /// A regular expression of Go's.
+    Regex,
+    /// The beginning of a name.
+    Beginning,
+}
+
+/// Lists and not `inspect`: inspecting waits for the lock that a container holds while it starts.
+#[rustfmt::skip]
+const LISTINGS: &[Listing] = &[
+    Listing { kind: Kind::Container, path: "/containers/json?all=1&", name: "^/{}$", id: "{}",  syntax: Syntax::Regex },
+    Listing { kind: Kind::Network,   path: "/networks?",              name: "^{}$",  id: "^{}", syntax: Syntax::Regex },
+    Listing { kind: Kind::Service,   path: "/services?",              name: "{}",    id: "{}",  syntax: Syntax::Beginning },
+    Listing { kind: Kind::Secret,    path: "/secrets?",               name: "{}",    id: "{}",  syntax: Syntax::Beginning },
+    Listing { kind: Kind::Config,    path: "/configs?",               name: "{}",    id: "{}",  syntax: Syntax::Beginning },
+];
+
+/// An object of a list, in the spellings of all kinds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Listed {
+    #[serde(alias = "ID")]
+    id: String,
+    name: String,
+    names: Option<Vec<String>>,
+    spec: Option<Spec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Spec {
+    name: String,
+}
+
+/// Whether names of the kind can be looked up.
+pub(super) fn has_names(kind: Kind) -> bool {
+    listing(kind).is_some()
+}
+
+/// The full IDs of all objects that the daemon could take `text` for, in whatever order it tries.
+///
+/// All of them, and not only the one it takes now: a name can be freed between our question and the daemon's own
+/// look-up, and then the beginning of another object's ID counts.
+pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Result<Vec<String>, AskError> {
+    let Some(listing) = listing(kind) else { return Ok(Vec::new()) };
+    // The daemon gives no object another name than of these characters.
+    if !is_name(text) {
+        return Ok(Vec::new());
+    }
+    let by_name = list(daemon, listing, "name", listing.name.replace("{}", &literal(listing.syntax, text)));
+    let mut found = if is_beginning_of_id(text) {
+        let by_id = list(daemon, listing, "id", listing.id.replace("{}", text));
+        let (mut named, identified) = tokio::try_join!(by_name, by_id)?;
+        named.extend(identified);
+        named
+    } else {
+        by_name.await?
+    };
+    // A filter may say more than was asked.
+    found.retain(|object| object.could_be(text));
+    let mut ids: Vec<String> = found.into_iter().map(|object| object.id).collect();
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The full IDs, or for volumes the names, of all objects of a kind; `None` where the kind cannot be listed.
+pub(super) async fn all(daemon: &Daemon, kind: Kind, limit: usize) -> Result<Option<Vec<String>>, AskError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Volumes {
+        volumes: Option<Vec<Listed>>,
+    }
+    if kind == Kind::Volume {
+        let volumes: Volumes = serde_json::from_slice(&get(daemon, "/volumes", limit).await?)?;
+        return Ok(Some(volumes.volumes.unwrap_or_default().into_iter().map(|listed| listed.name).collect()));
+    }
+    let Some(listing) = listing(kind) else { return Ok(None) };
+    let target = listing.path.trim_end_matches(['?', '&']);
+    let listed: Vec<Listed> = serde_json::from_slice(&get(daemon, target, limit).await?)?;
+    Ok(Some(listed.into_iter().map(|listed| listed.id).collect()))
+}
+
+/// Whether a volume of that name exists.
+pub(super) async fn volume_exists(daemon: &Daemon, name: &str) -> Result<bool, AskError> {
+    // A name that cannot be asked for is treated as taken, so that nobody comes to own it.
+    if !is_name(name) || name.contains('/') {
+        return Ok(true);
+    }
+    match daemon.get(&format!("/volumes/{name}"), ANSWER_LIMIT).await? {
+        (hyper::StatusCode::OK, _) => Ok(true),
+        (hyper::StatusCode::NOT_FOUND, _) => Ok(false),
+        (status, _) => Err(AskError::Status(status)),
+    }
+}
+
+fn listing(kind: Kind) -> Option<&'static Listing> {
+    LISTINGS.iter().find(|listing| listing.kind == kind)
+}
+
+async fn list(
+    daemon: &Daemon,
+    listing: &Listing,
+    filter: &str,
+    value: String,
+) -> Result<Vec<Listed>, AskError> {
+    let filters = serde_json::json!({ filter: { value: true } }).to_string();
+    let target = format!("{}filters={}", listing.path, escaped(&filters));
+    Ok(serde_json::from_slice(&get(daemon, &target, ANSWER_LIMIT).await?)?)
+}
+
+async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body::Bytes, AskError> {
+    match daemon.get(target, limit).await? {
+        (hyper::StatusCode::OK, body) => Ok(body),
+        (status, _) => Err(AskError::Status(status)),
+    }
+}
+
+impl Listed {
+    fn could_be(&self, text: &str) -> bool {
+        let spec = self.spec.as_ref().map(|spec| spec.name.as_str());
+        let names = self.names.iter().flatten().map(|name| name.strip_prefix('/').unwrap_or(name));
+        self.id.starts_with(text)
+            || self.name == text
+            || spec == Some(text)
+            || names.into_iter().any(|name| name == text)
+    }
+}
+
+/// Letters, digits and the few marks of names; `/` is in those that a container has through another's link.
+fn is_name(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte);
+    (1..=255).contains(&text.len()) && text.bytes().all(known)
+}
+
+/// IDs are hexadecimal, those of the swarm in base 36, all in lower case.
+fn is_beginning_of_id(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// The name as the filter must be written to mean it; of a name's characters only the dot has a meaning.
+fn literal(syntax: Syntax, name: &str) -> String {
+    match syntax {
+        Syntax::Regex => name.replace('.', "[.]"),
+        Syntax::Beginning => name.to_owned(),
+    }
+}
+
+/// Percent-encodes everything but letters and digits.
+fn escaped(text: &str) -> String {
+    let encode = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::fake::Fake;
+
+    async fn found(fake: &Fake, kind: Kind, text: &str) -> Vec<String> {
+        candidates(&fake.daemon(), kind, text).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_text_means_the_object_of_that_name_and_those_whose_id_begins_so() {
+        let fake = Fake::start();
+        fake.add(Kind::Container, "abc111", &["/web", "/mine/alias"]);
+        fake.add(Kind::Container, "def222", &["/abc"]);
+        assert_eq!(found(&fake, Kind::Container, "web").await, ["abc111"]);
+        assert_eq!(found(&fake, Kind::Container, "mine/alias").await, ["abc111"]);
+        assert_eq!(found(&fake, Kind::Container, "abc").await, ["abc111", "def222"]);
+        assert_eq!(found(&fake, Kind::Container, "abc111").await, ["abc111"]);
+        assert_eq!(found(&fake, Kind::Container, "we").await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn names_of_every_kind_are_found_where_that_kind_has_them() {
+        let fake = Fake::start();
+        for kind in [Kind::Network, Kind::Service, Kind::Secret, Kind::Config] {
+            fake.add(kind, "abc111", &["web"]);
+            assert_eq!(found(&fake, kind, "web").await, ["abc111"], "{kind:?}");
+            assert_eq!(found(&fake, kind, "abc").await, ["abc111"], "{kind:?}");
+        }
+        assert_eq!(found(&fake, Kind::Image, "web").await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn the_daemon_is_asked_with_filters_that_mean_the_name_itself() {
+        let fake = Fake::start();
+        found(&fake, Kind::Container, "Web.1").await;
+        found(&fake, Kind::Service, "Web.1").await;
+        assert_eq!(
+            fake.asked(),
+            [
+                r#"/containers/json?all=1&filters={"name":{"^/Web[.]1$":true}}"#,
+                r#"/services?filters={"name":{"Web.1":true}}"#,
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_no_object_can_be_called_is_not_asked_for() {
+        let fake = Fake::start();
+        for text in ["", "a b", "a\"", "a*", "ü", "a\r\nX: y", &"a".repeat(256)] {
+            assert_eq!(found(&fake, Kind::Container, text).await, [""; 0], "{text}");
+        }
+        assert_eq!(fake.asked(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_volume_exists_or_not_and_anything_else_is_an_error() {
+        let fake = Fake::start();
+        fake.add(Kind::Volume, "data", &[]);
+        assert!(volume_exists(&fake.daemon(), "data").await.unwrap());
+        assert!(!volume_exists(&fake.daemon(), "other").await.unwrap());
+        assert!(volume_exists(&fake.daemon(), "a b").await.unwrap());
+        fake.fail();
+        assert!(volume_exists(&fake.daemon(), "data").await.is_err());
+        assert!(candidates(&fake.daemon(), Kind::Container, "web").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn all_objects_of_a_kind_are_listed_by_what_they_are_remembered_as() {
+        let fake = Fake::start();
+        fake.add(Kind::Volume, "data", &[]);
+        fake.add(Kind::Container, "abc", &["/web"]);
+        let daemon = fake.daemon();
+        assert_eq!(all(&daemon, Kind::Volume, 1 << 20).await.unwrap(), Some(vec!["data".to_owned()]));
+        assert_eq!(all(&daemon, Kind::Container, 1 << 20).await.unwrap(), Some(vec!["abc".to_owned()]));
+        assert_eq!(all(&daemon, Kind::Exec, 1 << 20).await.unwrap(), None);
+        assert!(all(&daemon, Kind::Container, 10).await.is_err());
+    }
+}
