@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::authz;
-
-use super::{DecisionId, Outcome, redact};
+use super::{DecisionId, Outcome};
 
 /// The schema's number. Fields are only ever added; a change of meaning is a new number.
 const SCHEMA: u16 = 1;
@@ -91,7 +89,7 @@ pub struct DecisionEntry {
     pub requirements: Vec<Finding>,
     /// Permit or deny.
     pub decision: Verdict,
-    /// Which part of the way said no: the words of [`authz::Cause`].
+    /// Which part of the way said no: the words of [`crate::authz::Cause`].
     pub cause: Option<String>,
     /// The reader's stable word where the call was refused.
     pub code: Option<String>,
@@ -220,29 +218,24 @@ pub struct Finding {
     pub action: String,
     /// The resource that it was needed on, as `kind:name`.
     pub resource: String,
-    /// What the deciding permission says; `none` if there is none.
-    pub effect: Effect,
+    /// What the deciding permission says; `None`, as all that follows, if there is none.
+    pub effect: Option<Effect>,
     /// The permission that decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission: Option<String>,
     /// The role that holds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// The chain from principal to that role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
-/// What was found for a requirement.
+/// What the permission that decided a requirement says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// A permission allows it.
     Allow,
-    /// A permission denies it.
+    /// A permission denies it, whatever else allows it.
     Deny,
-    /// No permission is about it.
-    None,
 }
 
 /// Permit or deny.
@@ -253,43 +246,6 @@ pub enum Verdict {
     Permit,
     /// The call was denied.
     Deny,
-}
-
-impl DecisionEntry {
-    /// The entry of a decision, with everything taken over that the decision knows.
-    pub fn new(id: DecisionId, time: Timestamp, door: Door, http: Http, decision: &authz::Decision) -> Self {
-        let denial = decision.denial();
-        let cause = denial.map(|denial| denial.cause);
-        Self {
-            id,
-            time,
-            actor: Actor::default(),
-            source: Source { door },
-            operation: None,
-            verb: None,
-            object: None,
-            http,
-            requirements: decision.findings().iter().map(Finding::from).collect(),
-            decision: if denial.is_some() { Verdict::Deny } else { Verdict::Permit },
-            cause: cause.map(|cause| cause.name().to_owned()),
-            code: cause.and_then(authz::Cause::code).map(str::to_owned),
-            message: denial.map(|denial| redact::text(&denial.message)),
-            policy_version: String::new(),
-            duration_us: 0,
-        }
-    }
-}
-
-impl Http {
-    /// What may be written down of a request: `target` is the raw request target.
-    pub fn new(method: &str, target: &str, user_agent: Option<&str>) -> Self {
-        Self {
-            method: redact::text(method),
-            path: redact::path(target),
-            query_keys: redact::query_keys(target),
-            user_agent: user_agent.map(redact::user_agent),
-        }
-    }
 }
 
 impl Entry {
@@ -321,54 +277,9 @@ impl Entry {
     }
 }
 
-impl Phase {
-    /// The word in records and exports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Decision => "decision",
-            Self::Response => "response",
-            Self::System => "system",
-        }
-    }
-}
-
-impl Verdict {
-    /// The word in records and exports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Permit => "permit",
-            Self::Deny => "deny",
-        }
-    }
-}
-
-impl From<&authz::Resource> for Object {
-    fn from(resource: &authz::Resource) -> Self {
-        Self { kind: resource.kind.name().to_owned(), name: redact::text(&resource.name) }
-    }
-}
-
 impl std::fmt::Display for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.kind, self.name)
-    }
-}
-
-impl From<&authz::Finding> for Finding {
-    fn from(finding: &authz::Finding) -> Self {
-        let by = finding.decided_by.as_ref();
-        Self {
-            action: finding.requirement.action.name().to_owned(),
-            resource: redact::text(&finding.requirement.resource.to_string()),
-            effect: match by.map(|by| by.effect) {
-                Some(authz::Effect::Allow) => Effect::Allow,
-                Some(authz::Effect::Deny) => Effect::Deny,
-                None => Effect::None,
-            },
-            permission: by.map(|by| by.permission.clone()),
-            role: by.map(|by| by.role.clone()),
-            path: by.map(|by| by.path.clone()),
-        }
     }
 }
 

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::authz::{Action, Cause, DecidedBy, Decision, Denial, Effect, Finding, Requirement};
 
 use super::{
-    Actor, DecisionEntry, DecisionId, Door, Entry, Http, Object, Outcome, Record, ResponseEntry, Settings,
-    Verdict,
+    Actor, DecisionEntry, DecisionId, Door, Entry, Found, Http, Object, Outcome, Record, ResponseEntry,
+    Settings, Verdict,
 };
 
 /// Settings whose clock stands still and whose random bytes count.
@@ -30,7 +30,7 @@ pub(super) fn id(n: u16) -> DecisionId {
 }
 
 /// alice's `docker ps` or, denied, her `docker run --privileged`.
-pub(super) fn decision(n: u16, verdict: Verdict) -> DecisionEntry {
+pub(crate) fn decision(n: u16, verdict: Verdict) -> DecisionEntry {
     let (decision, operation, verb, path) = match verdict {
         Verdict::Permit => (permit(), Action::ContainerList, "docker ps", "/v1.41/containers/json?all=1"),
         Verdict::Deny => {
@@ -60,7 +60,7 @@ pub(super) fn decision(n: u16, verdict: Verdict) -> DecisionEntry {
 }
 
 /// The end of the call with the number `of`.
-pub(super) fn response(n: u16, of: u16) -> ResponseEntry {
+pub(crate) fn response(n: u16, of: u16) -> ResponseEntry {
     ResponseEntry {
         id: id(n),
         time: time(n),
@@ -73,6 +73,13 @@ pub(super) fn response(n: u16, of: u16) -> ResponseEntry {
         created: None,
         elapsed_us: Some(2_000_000),
     }
+}
+
+/// A record at place 1 with its response at place 2.
+pub(crate) fn found(entry: &Entry, response: Option<ResponseEntry>) -> Found {
+    let record = |seq, entry: &Entry| Record::decode(&Record::encode(seq, entry).unwrap()).unwrap();
+    let response = response.map(|response| record(2, &Entry::Response(response.into())));
+    Found { record: record(1, entry), response, withdrawn: None }
 }
 
 /// Everything in a file, in its order.

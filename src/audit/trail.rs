@@ -291,25 +291,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_locked_file_means_denial_and_the_trail_says_so_afterwards() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.db");
-        let settings = Settings { deadline: Duration::from_millis(200), ..settings(&path) };
-        let trail = Trail::open(settings).unwrap();
-        let other = Connection::open(&path).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let error = trail.record(decision(1, Verdict::Permit)).await.unwrap_err();
-        assert_eq!(error, unavailable(StoreError::Locked(path.clone())));
-        assert_eq!(trail.failing(), Some(error));
-        other.execute_batch("ROLLBACK").unwrap();
-        drop(trail.record(decision(2, Verdict::Permit)).await.unwrap());
-        assert_eq!(trail.failing(), None);
-        let entries = entries(&path);
-        let [Entry::System(gap), Entry::Decision(kept)] = entries.as_slice() else { panic!("{entries:?}") };
-        assert_eq!((gap.event, gap.count, kept.id), (Event::Gap, 1, sample::id(2)));
-    }
-
-    #[tokio::test]
     async fn no_caller_waits_beyond_the_deadline_for_the_writer_or_for_a_place() {
         // A queue of one, and nobody who serves it.
         let (queue, _jobs) = mpsc::channel(1);

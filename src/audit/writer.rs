@@ -93,11 +93,11 @@ impl Writer {
                 let decisions = batch.iter().filter(|job| matches!(job.entry, Entry::Decision(_))).count();
                 self.ledger.note_denied(decisions as u64, &error.to_string());
                 let error = unavailable(error);
+                self.set_failing(Some(error.clone()));
                 for job in batch {
                     // Who does not wait any more has answered with a denial as well.
                     job.reply.send(Err(error.clone())).ok();
                 }
-                self.set_failing(Some(error));
             }
         }
     }
@@ -147,8 +147,12 @@ fn answered_late(entry: &mut Entry) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Event;
+    use std::time::Duration;
+
     use super::super::sample::{self, decision, settings};
+    use super::super::{Event, Settings};
+    use crate::store::StoreError;
+
     use super::*;
 
     type Answer = oneshot::Receiver<Result<(), AuditError>>;
@@ -192,6 +196,28 @@ mod tests {
         let entries = sample::entries(&path);
         let [Entry::Decision(_), Entry::System(note)] = entries.as_slice() else { panic!("{entries:?}") };
         assert_eq!((note.event, note.about), (Event::Withdrawn, Some(sample::id(1))));
+    }
+
+    #[test]
+    fn a_locked_file_means_denial_and_the_trail_tells_of_it_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        let impatient = Settings { deadline: Duration::from_millis(10), ..settings(&path) };
+        let mut writer = Writer::new(Ledger::open(impatient).unwrap(), Arc::new(Shared::default()));
+        let failing = |writer: &Writer| writer.shared.failing.lock().unwrap().clone();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let (refused, mut answer) = job(1);
+        writer.serve(vec![refused]);
+        let error = unavailable(StoreError::Locked(path.clone()));
+        assert_eq!((answer.try_recv(), failing(&writer)), (Ok(Err(error.clone())), Some(error)));
+        other.execute_batch("ROLLBACK").unwrap();
+        let (next, mut answer) = job(2);
+        writer.serve(vec![next]);
+        assert_eq!((answer.try_recv(), failing(&writer)), (Ok(Ok(())), None));
+        let entries = sample::entries(&path);
+        let [Entry::System(gap), Entry::Decision(kept)] = entries.as_slice() else { panic!("{entries:?}") };
+        assert_eq!((gap.event, gap.count, kept.id), (Event::Gap, 1, sample::id(2)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod actions;
 mod args;
+pub mod audit;
 mod check;
 pub mod classify;
 mod client;

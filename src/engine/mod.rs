@@ -84,7 +84,7 @@ impl Refusal {
 }
 
 /// Replaces control characters, and the marks that change the direction of text or are not seen.
-fn harmless(c: char) -> char {
+pub(crate) fn harmless(c: char) -> char {
     let unseen =
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     if c.is_control() || unseen { char::REPLACEMENT_CHARACTER } else { c }
