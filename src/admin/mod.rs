@@ -16,6 +16,7 @@ use tracing::warn;
 
 pub use self::routes::Status;
 pub use self::settings::{SOCKET, Settings};
+pub use self::trail::Asked;
 use crate::audit::Trail;
 use crate::plugin::Counters;
 use crate::policy::Store;

@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use super::Outcome;
+use crate::audit::Reader;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
+use crate::store::StoreError;
 
 pub(super) fn run(
     config: Option<&Path>,
@@ -35,7 +37,16 @@ pub(super) fn run(
             None => writeln!(lines.out, "        ask it for somebody's groups with --user NAME")?,
         }
     }
+    lines.line("trail", trail(&config.audit.database), Clone::clone)?;
     Ok(if lines.failed { Outcome::No } else { Outcome::Done })
+}
+
+/// Reads the trail if there is one; nothing is made.
+fn trail(database: &Path) -> Result<String, StoreError> {
+    if !database.exists() {
+        return Ok(format!("`{}` will be made at the first start", database.display()));
+    }
+    Reader::open(database).map(|reader| format!("`{}` can be read", reader.path().display()))
 }
 
 fn check_user(directory: &Directory, user: &str, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {

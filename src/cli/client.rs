@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// The whole answer to a GET.
-    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Bytes> {
+    pub(super) fn get(&self, path: &str, query: &[(String, String)]) -> anyhow::Result<Bytes> {
         self.whole(Method::GET, path, query)
     }
 
@@ -43,7 +43,7 @@ impl Client {
     pub(super) fn copy(
         &self,
         path: &str,
-        query: &[(&str, &str)],
+        query: &[(String, String)],
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
         self.runtime.block_on(async {
@@ -59,7 +59,7 @@ impl Client {
         })
     }
 
-    fn whole(&self, method: Method, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Bytes> {
+    fn whole(&self, method: Method, path: &str, query: &[(String, String)]) -> anyhow::Result<Bytes> {
         self.runtime.block_on(async {
             let response = self.send(method, path, query).await?;
             Ok(response
@@ -75,7 +75,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        query: &[(&str, &str)],
+        query: &[(String, String)],
     ) -> anyhow::Result<Response<Incoming>> {
         let target = target(path, query);
         let request = Request::builder()
@@ -108,7 +108,7 @@ impl Client {
     }
 }
 
-fn target(path: &str, query: &[(&str, &str)]) -> String {
+fn target(path: &str, query: &[(String, String)]) -> String {
     let pairs: Vec<String> = query.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
@@ -131,7 +131,10 @@ mod tests {
     fn a_query_is_encoded_so_that_no_value_can_end_it() {
         assert_eq!(super::target("/v1/audit", &[]), "/v1/audit");
         assert_eq!(
-            super::target("/v1/audit", &[("user", "a&b=ü"), ("since", "7d")]),
+            super::target(
+                "/v1/audit",
+                &[("user".to_owned(), "a&b=ü".to_owned()), ("since".to_owned(), "7d".to_owned())]
+            ),
             "/v1/audit?user=a%26b%3D%C3%BC&since=7d"
         );
     }

@@ -10,6 +10,7 @@ pub mod judge;
 mod output;
 mod policy;
 mod status;
+mod trail;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -72,7 +73,10 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             judge::run(io::stdin().lock(), out, &loaded, &Subject { user: args.user, groups: args.groups })?;
             Ok(Outcome::Done)
         }
-        Command::Explain { .. } | Command::Audit(_) => anyhow::bail!("x"),
+        Command::Audit(command) => trail::run(command, client, out),
+        Command::Explain { id, source, output } => {
+            trail::explain(&id, &trail::Trail::new(source, client)?, output, out)
+        }
         Command::Policy(command) => policy::run(command, client, out),
         Command::Status { output } => status::status(&client()?, output, out),
         Command::Reload => status::reload(&client()?, out),

@@ -25,6 +25,8 @@ pub struct Config {
     pub admin: crate::admin::Settings,
     /// Who asks.
     pub identity: crate::identity::Settings,
+    /// Who created what.
+    pub inventory: crate::inventory::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
     /// Roles and grants.
@@ -153,6 +155,36 @@ mod tests {
         assert!(
             error("[plugins]\n").starts_with("w.toml:1:2: unknown key `plugins`; did you mean `plugin`?")
         );
+    }
+
+    const SHIPPED: &str = include_str!("../../packaging/wharfinger.toml");
+
+    #[test]
+    fn the_shipped_config_says_what_the_defaults_are() {
+        let shipped = Config::parse(SHIPPED, Path::new("packaging/wharfinger.toml")).unwrap();
+        assert_eq!(format!("{shipped:#?}"), format!("{:#?}", Config::default()));
+    }
+
+    #[test]
+    fn every_example_in_the_shipped_config_is_accepted() {
+        let example = |line: &str| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' ') && !rest.is_empty())
+                .map(str::to_owned)
+        };
+        let text: Vec<String> =
+            SHIPPED.lines().map(|line| example(line).unwrap_or_else(|| line.to_owned())).collect();
+        let config = Config::parse(&text.join("\n"), Path::new("packaging/wharfinger.toml")).unwrap();
+        assert!(
+            config.policy.file.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1
+        );
+    }
+
+    #[test]
+    fn the_discovery_spec_names_the_default_socket() {
+        let spec: serde_json::Value = serde_json::from_str(include_str!("../../plugin.json")).unwrap();
+        let address = format!("unix://{}", crate::plugin::SOCKET);
+        assert_eq!(spec, serde_json::json!({ "Name": crate::plugin::NAME, "Addr": address }));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod support;
 
 mod architecture;
+mod cli;
 mod differential;
 mod harness;
 mod hostile_ldap;

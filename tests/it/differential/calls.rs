@@ -8,35 +8,24 @@ pub(super) struct Prepared {
     pub(super) name: &'static str,
     pub(super) before: Vec<Request>,
     pub(super) request: Request,
-    /// Whether the plain spelling may be refused: a call that no client makes any more.
-    pub(super) takes: bool,
+    /// Whether the plain spelling is a call that clients make, and so must not be refused.
+    pub(super) usual: bool,
 }
 
 /// Every call.
 pub(super) fn all() -> Vec<Prepared> {
     let creates = POWERS.iter().map(|(name, host)| {
         let json = format!(r#"{{"Image":"busybox","Cmd":["true"],"HostConfig":{{{host}}}}}"#);
-        Prepared {
-            name,
-            before: one(),
-            request: Request::new("POST", "/containers/create?name=new", &json),
-            takes: true,
-        }
+        let request = Request::new("POST", "/containers/create?name=new", &json);
+        Prepared { name, before: vec![create("one")], request, usual: true }
     });
-    let others = OTHERS.iter().map(|(name, method, target, json)| Prepared {
+    let others = OTHERS.iter().map(|(name, ground, method, target, json)| Prepared {
         name,
-        before: if ["kill", "pause", "exec"].contains(name) { running() } else { resting() },
+        before: ground(),
         request: Request::new(method, target, json),
-        takes: true,
+        usual: true,
     });
-    let mut ancient = Prepared {
-        name: "start that replaces the HostConfig",
-        before: one(),
-        request: Request::new("POST", "/containers/one/start", r#"{"Binds":["/srv:/x"],"PidMode":"host"}"#),
-        takes: false,
-    };
-    ancient.request.target = "/v1.22/containers/one/start".to_owned();
-    creates.chain(others).chain([ancient]).collect()
+    creates.chain(others).chain([import(), build(), ancient()]).collect()
 }
 
 /// What the `HostConfig` of a create can ask for.
@@ -47,6 +36,7 @@ const POWERS: &[(&str, &str)] = &[
     ("bind, read-only", r#""Binds":["/srv:/x:ro"]"#),
     ("bind, unclean path", r#""Binds":["/srv/../etc//:/x"]"#),
     ("mount", r#""Mounts":[{"Type":"bind","Source":"/srv","Target":"/x"}]"#),
+    ("mount, read-only", r#""Mounts":[{"Type":"bind","Source":"/srv//.","Target":"/x","ReadOnly":true}]"#),
     ("volume by name", r#""Binds":["data:/x"]"#),
     (
         "volume with options",
@@ -77,48 +67,100 @@ const POWERS: &[(&str, &str)] = &[
     ("log driver", r#""LogConfig":{"Type":"syslog","Config":{"syslog-address":"udp://192.0.2.1:514"}}"#),
 ];
 
-/// Calls that are no create; there are containers `one` and `idle`, an image `other:1`, a volume `data`.
-const OTHERS: &[(&str, &str, &str, &str)] = &[
-    ("start", "POST", "/containers/idle/start", ""),
-    ("kill", "POST", "/containers/one/kill?signal=KILL", ""),
-    ("rename", "POST", "/containers/one/rename?name=two", ""),
-    ("pause", "POST", "/containers/one/pause", ""),
-    ("delete", "DELETE", "/containers/one?force=1", ""),
-    ("prune", "POST", "/containers/prune", ""),
-    ("exec", "POST", "/containers/one/exec", r#"{"Cmd":["true"],"Privileged":true}"#),
-    ("update", "POST", "/containers/one/update", r#"{"RestartPolicy":{"Name":"always"}}"#),
-    ("commit", "POST", "/commit?container=one&repo=made&tag=1", ""),
-    ("tag", "POST", "/images/busybox/tag?repo=made&tag=1", ""),
-    ("untag", "DELETE", "/images/other:1", ""),
-    ("volume", "POST", "/volumes/create", r#"{"Name":"made"}"#),
-    (
-        "volume that is a mount",
-        "POST",
-        "/volumes/create",
-        r#"{"Name":"made","Driver":"local","DriverOpts":{"type":"none","o":"bind","device":"/srv"}}"#,
-    ),
-    ("volume, removed", "DELETE", "/volumes/data", ""),
-    ("network", "POST", "/networks/create", r#"{"Name":"made","Internal":true}"#),
+type Ground = fn() -> Vec<Request>;
+
+/// Calls that are no create, each with the ground that it needs.
+#[rustfmt::skip]
+const OTHERS: &[(&str, Ground, &str, &str, &str)] = &[
+    ("start", objects, "POST", "/containers/idle/start", ""),
+    ("kill", running, "POST", "/containers/one/kill?signal=KILL", ""),
+    ("pause", running, "POST", "/containers/one/pause", ""),
+    ("exec", running, "POST", "/containers/one/exec", r#"{"Cmd":["true"],"Privileged":true}"#),
+    ("rename", objects, "POST", "/containers/one/rename?name=two", ""),
+    ("delete", objects, "DELETE", "/containers/one?force=1", ""),
+    ("prune", objects, "POST", "/containers/prune", ""),
+    ("update", objects, "POST", "/containers/one/update", r#"{"RestartPolicy":{"Name":"always"}}"#),
+    ("commit", objects, "POST", "/commit?container=one&repo=made&tag=1", ""),
+    ("tag", objects, "POST", "/images/busybox/tag?repo=made&tag=1", ""),
+    ("untag", objects, "DELETE", "/images/other:1", ""),
+    ("volume", objects, "POST", "/volumes/create", r#"{"Name":"made"}"#),
+    ("volume that is a mount", objects, "POST", "/volumes/create", r#"{"Name":"made","Driver":"local","DriverOpts":{"type":"none","o":"bind","device":"/srv"}}"#),
+    ("volume, removed", objects, "DELETE", "/volumes/data", ""),
+    ("network", objects, "POST", "/networks/create", r#"{"Name":"made","Internal":true}"#),
+    ("network, removed", objects, "DELETE", "/networks/lan", ""),
+    ("swarm", objects, "POST", "/swarm/init", SWARM),
+    ("service", swarm, "POST", "/services/create", r#"{"Name":"made","TaskTemplate":{"ContainerSpec":{"Image":"busybox","CapabilityAdd":["CAP_SYS_ADMIN"],"Mounts":[{"Type":"bind","Source":"/srv","Target":"/x"}]}},"Mode":{"Replicated":{"Replicas":0}}}"#),
+    ("secret", swarm, "POST", "/secrets/create", r#"{"Name":"made","Data":"c2VjcmV0"}"#),
 ];
 
-fn one() -> Vec<Request> {
-    vec![create("one")]
+const SWARM: &str = r#"{"ListenAddr":"127.0.0.1:2377","AdvertiseAddr":"127.0.0.1"}"#;
+
+/// Two containers that do not run, an image with a second name, a volume, a network.
+fn objects() -> Vec<Request> {
+    vec![
+        create("one"),
+        create("idle"),
+        Request::new("POST", "/images/busybox/tag?repo=other&tag=1", ""),
+        Request::new("POST", "/volumes/create", r#"{"Name":"data"}"#),
+        Request::new("POST", "/networks/create", r#"{"Name":"lan","Internal":true}"#),
+    ]
 }
 
 fn running() -> Vec<Request> {
     vec![create("one"), Request::new("POST", "/containers/one/start", "")]
 }
 
-fn resting() -> Vec<Request> {
-    vec![
-        create("one"),
-        create("idle"),
-        Request::new("POST", "/images/busybox/tag?repo=other&tag=1", ""),
-        Request::new("POST", "/volumes/create", r#"{"Name":"data"}"#),
-    ]
+fn swarm() -> Vec<Request> {
+    vec![Request::new("POST", "/swarm/init", SWARM)]
 }
 
 fn create(name: &str) -> Request {
     let json = r#"{"Image":"busybox","Cmd":["sleep","1000"],"HostConfig":{"NetworkMode":"none"}}"#;
     Request::new("POST", &format!("/containers/create?name={name}"), json)
+}
+
+/// An image made from an archive, here from the empty one.
+fn import() -> Prepared {
+    let mut request =
+        Request::new("POST", "/images/create?fromSrc=-&repo=made&tag=1", "").with_body(vec![0; 1024]);
+    request.set("Content-Type", "application/x-tar");
+    Prepared { name: "import", before: objects(), request, usual: true }
+}
+
+/// A build of one line, whose query can only be judged in front of the engine.
+fn build() -> Prepared {
+    let mut request = Request::new("POST", "/build?t=made:1", "")
+        .with_body(tar("Dockerfile", b"FROM busybox\nLABEL a=b\n"));
+    request.set("Content-Type", "application/x-tar");
+    Prepared { name: "build", before: objects(), request, usual: true }
+}
+
+/// Before API 1.24 the start of a container could replace its `HostConfig`.
+fn ancient() -> Prepared {
+    let mut request =
+        Request::new("POST", "/containers/one/start", r#"{"Binds":["/srv:/x"],"PidMode":"host"}"#);
+    request.target = "/v1.22/containers/one/start".to_owned();
+    Prepared {
+        name: "start that replaces the HostConfig",
+        before: vec![create("one")],
+        request,
+        usual: false,
+    }
+}
+
+/// An archive in the format of the `tar` command with one small file in it.
+fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut head = vec![0_u8; 512];
+    let mut put = |at: usize, bytes: &[u8]| head[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, name.as_bytes());
+    put(100, b"0000644\0");
+    put(124, format!("{:011o}\0", content.len()).as_bytes());
+    put(148, b"        ");
+    put(156, b"0");
+    let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+    head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut archive = head;
+    archive.extend(content);
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    archive
 }

@@ -18,7 +18,7 @@ pub(super) struct Request {
 impl Request {
     /// A request as the docker command line sends it: JSON, or no body and its length said.
     pub(super) fn new(method: &'static str, target: &str, json: &str) -> Self {
-        let mut headers = Vec::new();
+        let mut headers = vec![("Connection", "close".to_owned())];
         if !json.is_empty() {
             headers.push(("Content-Type", "application/json".to_owned()));
         }
@@ -49,17 +49,12 @@ impl Request {
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut text = format!(
-            "{} {} {}\r\nHost: docker\r\nConnection: close\r\n",
-            self.method, self.target, self.protocol
-        );
-        for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        let mut bytes = (text + "\r\n").into_bytes();
-        bytes.extend(&self.body);
-        bytes
+    /// What goes over the wire.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let first = format!("{} {} {}\r\nHost: docker\r\n", self.method, self.target, self.protocol);
+        let headers = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]);
+        let head: String = [first.as_str()].into_iter().chain(headers).chain(["\r\n"]).collect();
+        [head.as_bytes(), &self.body].concat()
     }
 }
 

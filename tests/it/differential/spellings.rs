@@ -6,18 +6,31 @@ use super::request::Request;
 pub(super) fn of(plain: &Request) -> Vec<(String, Request)> {
     let mut all = targets(plain);
     all.extend(headers(plain));
-    if plain.body.first() == Some(&b'{') {
-        all.extend(bodies(plain));
-    } else {
-        all.extend(forms(plain));
+    let bodies = if plain.body.first() == Some(&b'{') { bodies(plain) } else { forms(plain) };
+    all.extend(mixed(plain, &bodies));
+    all.extend(bodies);
+    all
+}
+
+/// Odd bodies under odd heads: not all pairs, but each body with a few other targets and headers.
+fn mixed(plain: &Request, bodies: &[(String, Request)]) -> Vec<(String, Request)> {
+    let targets = targets(plain);
+    let mut all = Vec::new();
+    for (at, (body, request)) in bodies.iter().enumerate() {
+        let (target, other) = &targets[at * 7 % targets.len()];
+        let request = Request { target: other.target.clone(), ..request.clone() };
+        let headers = headers(&request);
+        let (header, request) = &headers[at * 11 % headers.len()];
+        all.push((format!("{target}, {header}, {body}"), request.clone()));
     }
     all
 }
 
 fn targets(plain: &Request) -> Vec<(String, Request)> {
-    let (version, rest) = plain.target.split_at(plain.target[1..].find('/').unwrap() + 1);
+    let rest = plain.target.trim_start_matches("/v1.41").trim_start_matches("/v1.22");
+    let version = plain.target.strip_suffix(rest).unwrap();
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let escaped: String = path[1..].bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let evil = query.replace("made", "evil").replace("two", "evil").replace("new", "evil");
     [
         rest.to_owned(),
         format!("/v1.24{rest}"),
@@ -28,9 +41,9 @@ fn targets(plain: &Request) -> Vec<(String, Request)> {
         format!("/v1..41{rest}"),
         format!("/v.1.41{rest}"),
         format!("/v1.99{rest}"),
-        format!("/%76%31%2e%34%31{rest}"),
-        format!("{version}/{escaped}?{query}"),
-        format!("{version}%2F{escaped}?{query}"),
+        format!("/{}{rest}", percent("v1.41")),
+        format!("{version}/{}?{query}", percent(&path.replacen('/', "", 1))),
+        format!("{version}{}?{query}", percent(path)),
         format!("{version}{}?{query}", path.replace('/', "%2f")),
         format!("{version}{}?{query}", path.replace('o', "%6F")),
         format!("{version}{}?{query}", path.replace('o', "%256F")),
@@ -44,26 +57,28 @@ fn targets(plain: &Request) -> Vec<(String, Request)> {
         format!("HTTPS://a:b@docker:1{version}{rest}"),
         format!("unix://x{version}{rest}"),
         format!("unix:{version}{rest}"),
-        format!("http://docker/%76%31%2e%34%31{rest}"),
+        format!("http://docker/{}{rest}", percent("v1.41")),
         format!("{version}{path}#?{query}"),
         format!("{version}{path}?{query}#%zz"),
+        format!("{version}{path}?{query}&x=#%zz"),
         format!("{version}{path}?{query}&x=/auth"),
         format!("{version}{path}?{query}&x=%zz"),
         format!("{version}{path}?x=1;y=2&{query}"),
-        format!("{version}{path}?{query}&{}", query.replace("made", "evil").replace("two", "evil")),
-        format!(
-            "{version}{path}?{}&{query}",
-            query.replace("made", "evil").replace("two", "evil").replace("new", "evil")
-        ),
+        format!("{version}{path}?{query}&{evil}"),
+        format!("{version}{path}?{evil}&{query}"),
+        format!("{version}{path}?x=%26{}&{query}", evil.replace('=', "%3D")),
         format!("{version}{path}?{}", query.replace('e', "%65")),
         format!("{version}{path}?{}", query.replace('=', "%3d")),
         format!("{version}{path}?{}", query.to_uppercase()),
-        format!("{version}{path}?x=%26name%3Dfalse&{query}"),
         format!("{version}{path}?{query}&brandnew=1"),
     ]
     .into_iter()
     .map(|target| (format!("target `{target}`"), Request { target, ..plain.clone() }))
     .collect()
+}
+
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |escaped, byte| format!("{escaped}%{byte:02x}"))
 }
 
 fn headers(plain: &Request) -> Vec<(String, Request)> {
@@ -113,7 +128,7 @@ fn headers(plain: &Request) -> Vec<(String, Request)> {
     add("HTTP/1.0", &|request| request.protocol = "HTTP/1.0");
     add("expects 100", &|request| request.headers.push(("Expect", "100-continue".to_owned())));
     add("other method in a header", &|request| {
-        request.headers.push(("X-HTTP-Method-Override", "GET".to_owned()))
+        request.headers.push(("X-HTTP-Method-Override", "GET".to_owned()));
     });
     add("compressed, it says", &|request| request.headers.push(("Content-Encoding", "gzip".to_owned())));
     add("lower case method", &|request| {
@@ -134,42 +149,54 @@ fn chunk(request: &mut Request) {
     request.headers.push(("Transfer-Encoding", "chunked".to_owned()));
 }
 
-/// Bodies of calls that take none: a form's values come before the query's.
+/// Bodies of calls that take no JSON: a form's values come before the query's.
 fn forms(plain: &Request) -> Vec<(String, Request)> {
-    let form = "repo=evil&tag=9&name=evil&signal=STOP&container=idle&force=1";
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const PARTS: &str = "multipart/form-data; boundary=b";
+    let form = "repo=evil&tag=9&name=evil&signal=STOP&container=idle&force=1&t=evil:9";
+    let part = "--b\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\nevil:9\r\n--b--\r\n";
     let mut all = Vec::new();
-    for (first, last) in [
-        ("application/x-www-form-urlencoded", ""),
-        ("application/x-www-form-urlencoded", "application/x-tar"),
-        ("application/x-www-form-urlencoded", "application/json"),
-        ("Application/X-WWW-Form-Urlencoded; charset=utf-8", ""),
+    for (first, last, body) in [
+        (FORM, "", form.to_owned()),
+        (FORM, "application/x-tar", form.to_owned()),
+        (FORM, "application/json", form.to_owned()),
+        ("Application/X-WWW-Form-Urlencoded; charset=utf-8", "", form.to_owned()),
+        (FORM, "application/x-tar", format!("{form}&x={}", "x".repeat(8192))),
+        (PARTS, "", part.to_owned()),
+        (PARTS, "application/x-tar", part.to_owned()),
+        (PARTS, "application/x-tar", format!("{}{part}", "\r\n".repeat(4096))),
     ] {
-        for chunked in [false, true] {
-            let mut request = plain.with_body(form);
-            request.set("Content-Type", first);
-            if !last.is_empty() {
-                request.headers.push(("Content-Type", last.to_owned()));
-            }
-            if chunked {
-                chunk(&mut request);
-            }
-            all.push((format!("form `{first}`, then `{last}`, chunked: {chunked}"), request));
+        let mut request = plain.with_body(body);
+        request.set("Content-Type", first);
+        if !last.is_empty() {
+            request.headers.push(("Content-Type", last.to_owned()));
         }
+        all.push((format!("form `{first}`, then `{last}`"), request.clone()));
+        chunk(&mut request);
+        all.push((format!("form `{first}`, then `{last}`, chunked"), request));
     }
     for body in ["{}", r#"{"Image":"busybox"}"#, "null", "x"] {
         let mut request = plain.with_body(body);
         request.set("Content-Type", "application/json");
         all.push((format!("JSON `{body}`"), request));
     }
+    let mut hidden = plain.clone();
+    let second = Request::new("POST", "/images/busybox/tag?repo=evil&tag=9", "");
+    hidden.set("Connection", "");
+    hidden.set("Content-Length", "0");
+    hidden.body = second.bytes();
+    all.push(("a second request behind it".to_owned(), hidden));
     all
 }
 
 fn bodies(plain: &Request) -> Vec<(String, Request)> {
     let text = String::from_utf8(plain.body.clone()).unwrap();
     let host = text.split_once(r#""HostConfig":"#).map(|(_, host)| host.strip_suffix('}').unwrap());
-    let inner = host.map_or("", |host| &host[1..host.len() - 1]);
+    let inner =
+        host.map_or("", |host| host.strip_prefix('{').and_then(|host| host.strip_suffix('}')).unwrap());
     let harmless = r#"{"Image":"busybox","Cmd":["true"],"Name":"new","HostConfig":{}}"#;
     let open = text.strip_suffix('}').unwrap();
+    let rest = text.strip_prefix('{').unwrap();
     let long_s = |text: &str| {
         text.replace("stConfig", "ſtConfig").replace("Binds", "Bindſ").replace("Mounts", "Mountſ")
     };
@@ -180,13 +207,15 @@ fn bodies(plain: &Request) -> Vec<(String, Request)> {
         long_s(&text),
         long_s(&text).replace('ſ', r"\u017f"),
         text.replace("NetworkMode", "NetworK\u{212a}ode").replace("Mask", "Mas\u{212a}"),
-        keys(&text, |key| key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect()),
+        keys(&text, |key| {
+            key.chars().fold(String::new(), |text, c| format!("{text}\\u{:04x}", u32::from(c)))
+        }),
         format!("{open},\"HostConfig\":{{}}}}"),
         format!("{open},\"HostConfig\":null}}"),
         format!("{open},\"hostConfig\":{{}}}}"),
-        format!("{{\"HostConfig\":{{}},{}", &text[1..]),
-        format!("{{\"HostConfig\":null,{}", &text[1..]),
-        format!("{{\"hostconfig\":{{\"Binds\":[]}},{}", &text[1..]),
+        format!("{{\"HostConfig\":{{}},{}", rest),
+        format!("{{\"HostConfig\":null,{}", rest),
+        format!("{{\"hostconfig\":{{\"Binds\":[]}},{}", rest),
         text.replace(r#""HostConfig":{"#, r#""HostConfig":{"Privileged":false,"Binds":null,"CapAdd":[],"#)
             .replace(",}", "}"),
         text.replace("}}", r#","Privileged":null,"Binds":[""],"Mounts":[{}]}}"#).replace("{,", "{"),
