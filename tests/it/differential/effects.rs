@@ -34,9 +34,9 @@ impl Effect {
 
     pub(super) fn is_covered_by(&self, requirement: &Requirement) -> bool {
         let name = &requirement.resource.name;
-        // What happens to a build's query cannot be seen, and this says so.
-        let unchecked =
-            self.actions.contains(&"image.build") && requirement.action.name() == "build.unchecked";
+        // Where a body could override the query unseen, these say so.
+        let unchecked = self.actions.contains(&"image.build")
+            && ["build.unchecked", "image.import-unchecked"].contains(&requirement.action.name());
         let named = *name == Resource::ANY || self.names.is_empty() || self.names.contains(name);
         unchecked || (self.actions.contains(&requirement.action.name()) && named)
     }

@@ -50,7 +50,7 @@ fn every_plain_call_does_something_and_all_of_it_is_required() {
 
 #[test]
 fn no_spelling_of_a_sample_makes_the_engine_do_what_was_not_required() {
-    Bench::new().try_spellings(|at| at % 10 == 0);
+    Bench::new().try_spellings(|at| at % 25 == 0);
 }
 
 #[test]
