@@ -72,21 +72,22 @@ impl Drop for Server {
     }
 }
 
-/// A configuration that the program serves out of the box: its own policy, a file of people, a new trail.
+/// A configuration that the program serves out of the box: the shipped policy, one user, a new trail.
 fn configure(dir: &Path, user: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
     let at = |name: &str| dir.join(name).display().to_string();
-    let people = format!("[users.{user}]\ngroups = [\"admins\"]\n");
-    fs::write(dir.join("users.toml"), people)?;
+    fs::write(
+        at("users.toml"),
+        format!("[groups.docker-admins]\n[users.{user:?}]\ngroups = [\"docker-admins\"]\n"),
+    )?;
     let config = format!(
-        "[plugin]\nsocket = {socket:?}\n[admin]\nsocket = {admin:?}\n[policy]\nfile = {policy:?}\n\
-         [directory]\nkind = \"file\"\nfile = {users:?}\n[identity.tls]\nuser = \"cn\"\n[audit]\ndatabase = {trail:?}\n",
-        socket = at("plugin.sock"),
+        "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[directory.file]\npath = {users:?}\n\
+         [audit]\ndatabase = {trail:?}\n",
+        plugin = at("plugin.sock"),
         admin = at("admin.sock"),
-        policy = concat!(env!("CARGO_MANIFEST_DIR"), "/rbac/policy.csv"),
         users = at("users.toml"),
         trail = at("audit.db"),
     );
-    fs::write(dir.join("wharfinger.toml"), config)?;
+    fs::write(at("wharfinger.toml"), config)?;
     Ok((dir.join("wharfinger.toml"), dir.join("plugin.sock")))
 }
 

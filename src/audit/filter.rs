@@ -1,5 +1,7 @@
 //! Filters: which records somebody wants to see, and the SQL condition for that.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
@@ -75,14 +77,18 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, FilterError> {
 /// A condition of SQL with the values of its `?`.
 #[derive(Debug, Default)]
 pub(super) struct Condition {
-    terms: Vec<&'static str>,
+    terms: Vec<Cow<'static, str>>,
     pub(super) values: Vec<Value>,
 }
 
 impl Condition {
     /// Adds a term that has to hold as well; it has one `?` for each value.
-    pub(super) fn and(&mut self, term: &'static str, values: impl IntoIterator<Item = Value>) {
-        self.terms.push(term);
+    pub(super) fn and(
+        &mut self,
+        term: impl Into<Cow<'static, str>>,
+        values: impl IntoIterator<Item = Value>,
+    ) {
+        self.terms.push(term.into());
         self.values.extend(values);
     }
 
@@ -103,13 +109,12 @@ impl Filter {
             None => {}
         }
         if let Some(pattern) = &self.operation {
-            like(&mut condition, "operation = ?", "operation GLOB ?", pattern)?;
+            // Patterns of operations are mostly common: from the newest on, some are found soon. The plus
+            // keeps SQLite from collecting and sorting all of them.
+            like(&mut condition, "operation = ?", "+operation GLOB ?", pattern)?;
         }
         if let Some(pattern) = &self.object {
-            let has_kind =
-                pattern.split_once(':').is_some_and(|(kind, _)| kind == "*" || Kind::parse(kind).is_some());
-            let whole = if has_kind { pattern.clone() } else { format!("*:{pattern}") };
-            like(&mut condition, "object = ?", "object GLOB ?", &whole)?;
+            object(&mut condition, pattern)?;
         }
         match self.decision {
             // A constant, so that the index of denials is used.
@@ -120,11 +125,19 @@ impl Filter {
         if let Some(phase) = self.phase {
             condition.and("phase = ?", [text(phase.name())]);
         }
-        if let Some(since) = self.since {
-            condition.and("time >= ?", [Value::Integer(since.as_microsecond())]);
-        }
-        if let Some(until) = self.until {
-            condition.and("time < ?", [Value::Integer(until.as_microsecond())]);
+        let micros = |time: Timestamp| Value::Integer(time.as_microsecond());
+        match (self.since, self.until) {
+            // Places do not follow the clock where that was set back, so a place alone says nothing; but
+            // no record before the first that is young enough has to be looked at.
+            (Some(since), None) => condition.and(
+                "+time >= ? AND seq >= (SELECT min(seq) FROM record WHERE time >= ?)",
+                [micros(since), micros(since)],
+            ),
+            (Some(since), Some(until)) => {
+                condition.and("time >= ? AND time < ?", [micros(since), micros(until)]);
+            }
+            (None, Some(until)) => condition.and("+time < ?", [micros(until)]),
+            (None, None) => {}
         }
         if let Some(id) = &self.id {
             let (low, high) = DecisionId::range(id).map_err(|_| FilterError::Id(id.clone()))?;
@@ -145,6 +158,23 @@ pub(super) fn place(seq: u64) -> Value {
 
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
+}
+
+/// Adds a comparison with an object; one without a kind means every kind of that name.
+fn object(condition: &mut Condition, pattern: &str) -> Result<(), FilterError> {
+    let has_kind =
+        pattern.split_once(':').is_some_and(|(kind, _)| kind.contains('*') || Kind::parse(kind).is_some());
+    if has_kind {
+        return like(condition, "object = ?", "object GLOB ?", pattern);
+    }
+    if pattern.contains('*') {
+        return like(condition, "object = ?", "object GLOB ?", &format!("*:{pattern}"));
+    }
+    // Each of these is a look-up in the index; a pattern would be a walk through the whole trail.
+    let marks = vec!["?"; Kind::ALL.len()].join(", ");
+    let names = Kind::ALL.iter().map(|kind| Value::Text(format!("{}:{pattern}", kind.name())));
+    condition.and(format!("object IN ({marks})"), names);
+    Ok(())
 }
 
 /// Adds a comparison with a pattern in which only `*` means something.
@@ -206,18 +236,21 @@ mod tests {
     #[test]
     fn an_object_without_kind_means_any_kind() {
         for (object, sql, value) in [
-            ("web", "object GLOB ?", "*:web"),
-            ("nginx:1.25", "object GLOB ?", "*:nginx:1.25"),
+            ("web*", "object GLOB ?", "*:web*"),
+            ("nginx:1.*", "object GLOB ?", "*:nginx:1.*"),
             ("image:nginx:1.25", "object = ?", "image:nginx:1.25"),
             ("*:web", "object GLOB ?", "*:web"),
         ] {
             let condition =
                 Filter { object: Some(object.to_owned()), ..Filter::default() }.condition().unwrap();
-            assert_eq!(
-                (condition.sql().as_str(), &condition.values[..]),
-                (sql, &[Value::Text(value.to_owned())][..])
-            );
+            let expected = [Value::Text(value.to_owned())];
+            assert_eq!((condition.sql().as_str(), &condition.values[..]), (sql, &expected[..]));
         }
+        let exact =
+            Filter { object: Some("nginx:1.25".to_owned()), ..Filter::default() }.condition().unwrap();
+        assert!(exact.sql().starts_with("object IN (?, ?, "), "{}", exact.sql());
+        assert_eq!(exact.values.len(), Kind::ALL.len());
+        assert!(exact.values.contains(&Value::Text("image:nginx:1.25".to_owned())));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::store::{self, StoreError};
 use super::schema::{self, TRAIL};
 use super::trail::{Settings, Unavailable};
 use super::writer::is_permit;
-use super::{AuditError, DecisionId, Entry, Event, SystemEntry};
+use super::{AuditError, DecisionId, Entry, Event, Phase, SystemEntry};
 
 /// The file, the next place in it, and what the trail has to tell about itself.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(super) struct Ledger {
     file: Option<File>,
     /// The place of the next record.
     next: u64,
-    /// Permits of a failed commit that could be in the file all the same.
-    unsure: Vec<DecisionId>,
+    /// Decisions of a failed commit that could be in the file all the same, and whether they are permits.
+    unsure: Vec<(DecisionId, bool)>,
     notes: Vec<Note>,
     denied: Option<Note>,
 }
@@ -81,8 +81,8 @@ impl Ledger {
             }
             Err(failure) => {
                 if failure.unsure {
-                    self.unsure
-                        .extend(entries.iter().filter(|entry| is_permit(entry)).map(|entry| entry.id()));
+                    let decisions = entries.iter().filter(|entry| entry.phase() == Phase::Decision);
+                    self.unsure.extend(decisions.map(|entry| (entry.id(), is_permit(entry))));
                 }
                 if failure.reopen {
                     self.file = None;
@@ -120,15 +120,23 @@ impl Ledger {
         let identity = store::identity(&path)?.ok_or_else(|| StoreError::Replaced(path.clone()))?;
         let sqlite = |error: rusqlite::Error| StoreError::from_sqlite(&path, &error);
         let last = schema::last_seq(&connection).map_err(sqlite)?;
-        let mut withdrawn = Vec::new();
-        for id in &self.unsure {
+        let mut kept = Vec::new();
+        for (id, permit) in &self.unsure {
             if schema::holds(&connection, *id).map_err(sqlite)? {
-                withdrawn.push(*id);
+                kept.push((*id, *permit));
             }
         }
         self.unsure.clear();
-        for id in withdrawn {
-            self.note_withdrawn(id, "the disk reported an error, and kept the record all the same");
+        for (id, permit) in kept {
+            // It was counted as denied without a record, and has one.
+            self.denied = self
+                .denied
+                .take()
+                .filter(|note| note.count > 1)
+                .map(|note| Note { count: note.count - 1, ..note });
+            if permit {
+                self.note_withdrawn(id, "the disk reported an error, and kept the record all the same");
+            }
         }
         if last + 1 < self.next {
             let message = format!("records {} to {} are not in the file any more", last + 1, self.next - 1);
@@ -212,5 +220,49 @@ fn is_of_the_entry(error: &rusqlite::Error) -> bool {
         rusqlite::Error::ToSqlConversionFailure(_) => true,
         // Not ours, and open-ended: whatever else there is, the batch is not on record.
         _ => error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::super::sample::{self, decision, records, settings};
+    use super::*;
+
+    fn entry(n: u16) -> Entry {
+        Entry::Decision(decision(n, Verdict::Permit).into())
+    }
+
+    #[test]
+    fn a_second_writer_is_noticed_before_anything_is_written_over_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        let mut ledger = Ledger::open(settings(&path)).unwrap();
+        let mut other = Ledger::open(settings(&path)).unwrap();
+        other.append(&[&entry(1)]).unwrap();
+        let error = ledger.append(&[&entry(2)]).unwrap_err();
+        assert!(error.to_string().contains("another program writes to the trail"), "{error}");
+        ledger.append(&[&entry(3)]).unwrap();
+        let places: Vec<_> = records(&path).iter().map(|record| (record.seq, record.entry.id())).collect();
+        assert_eq!(places, [(1, sample::id(1)), (2, sample::id(3))]);
+    }
+
+    #[test]
+    fn a_commit_that_failed_and_is_on_disk_all_the_same_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        let mut ledger = Ledger::open(settings(&path)).unwrap();
+        ledger.append(&[&entry(1)]).unwrap();
+        // As after an error of the last write to disk: the caller was told so, the record is there.
+        ledger.next = 1;
+        ledger.unsure.push((sample::id(1), true));
+        ledger.note_denied(1, "the disk reports an error");
+        ledger.file = None;
+        ledger.append(&[&entry(2)]).unwrap();
+        let entries: Vec<_> = records(&path).into_iter().map(|record| record.entry).collect();
+        let [Entry::Decision(_), Entry::System(note), Entry::Decision(_)] = entries.as_slice() else {
+            panic!("{entries:?}")
+        };
+        assert_eq!((note.event, note.about), (Event::Withdrawn, Some(sample::id(1))));
     }
 }

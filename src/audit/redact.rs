@@ -39,7 +39,8 @@ pub(super) fn query_keys(target: &str) -> Vec<String> {
 
 /// The client's own name, cut.
 pub(super) fn user_agent(agent: &str) -> String {
-    cut(&text(agent), LONGEST_AGENT)
+    let plain: String = agent.chars().filter(|c| !c.is_control()).collect();
+    cut(&text(&plain), LONGEST_AGENT)
 }
 
 /// A name or sentence, cut, in which addresses have lost user, password and query.
@@ -129,5 +130,6 @@ mod tests {
         assert_eq!(cut("aéé", 2), "a…");
         assert_eq!(text(&"a".repeat(5000)).len(), LONGEST + "…".len());
         assert_eq!(user_agent(&"a".repeat(5000)).len(), LONGEST_AGENT + "…".len());
+        assert_eq!(user_agent("Docker\u{1b}[2J-Client"), "Docker[2J-Client");
     }
 }

@@ -112,12 +112,12 @@ impl Writer {
 
     fn set_failing(&self, now: Option<AuditError>) {
         let mut failing = self.shared.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*failing, &now) {
-            (None, Some(error)) => {
+        match &now {
+            Some(error) if *failing != now => {
                 tracing::error!(%error, "the audit trail cannot be written: every call is denied");
             }
-            (Some(_), None) => tracing::info!("the audit trail is written again"),
-            (Some(_), Some(_)) | (None, None) => {}
+            None if failing.is_some() => tracing::info!("the audit trail is written again"),
+            Some(_) | None => {}
         }
         *failing = now;
     }

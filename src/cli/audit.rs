@@ -9,19 +9,20 @@ use crate::audit::{
 };
 use crate::engine::harmless;
 
-/// Columns of a terminal that is not one.
-const WIDTH: u16 = 160;
-
-/// Writes records as a table, in the order given; `width` is the terminal's, if there is one.
-pub fn table(records: &[Found], width: Option<u16>, output: &mut dyn Write) -> io::Result<()> {
+/// Writes records as a table, in the order given: one record, one line, however long.
+pub fn table(records: &[Found], output: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width.unwrap_or(WIDTH))
-        .set_header(["TIME", "USER", "DECISION", "OPERATION", "OBJECT", "REASON OR OUTCOME", "ID"]);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header([
+        "TIME",
+        "USER",
+        "DECISION",
+        "OPERATION",
+        "OBJECT",
+        "REASON OR OUTCOME",
+        "ID",
+    ]);
     for found in records {
-        table.add_row(row(found).map(|cell| shown(&cell)));
+        table.add_row(row(found).map(|cell| shorter(&shown(&cell))));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2)).set_cell_alignment(CellAlignment::Left);
@@ -254,6 +255,18 @@ fn shown(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
+/// Full ids of containers and images in docker's short form; `explain` and the other forms have them whole.
+fn shorter(text: &str) -> String {
+    let is_id = |part: &str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split_inclusive(|c: char| !c.is_ascii_alphanumeric())
+        .flat_map(|part| {
+            let (word, end) =
+                part.split_at(part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len());
+            [if is_id(word) { word.get(..12).unwrap_or(word) } else { word }, end]
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::audit::sample::{decision, found, response};
@@ -278,7 +291,15 @@ TIME                  USER   DECISION  OPERATION                         OBJECT 
 2026-03-01 12:00:02Z  alice  deny      container.create (docker create)  container:*  not_granted: host.privileged host:*  01KJMMA4EGE008000000000000
 2026-03-01 12:00:01Z  alice  permit    container.list (docker ps)        container:*  success 200, after 2.0 s             01KJMMA3F8E008000000000000
 ";
-        assert_eq!(text(|output| table(&records, Some(200), output)), expected);
+        assert_eq!(text(|output| table(&records, output)), expected);
+    }
+
+    #[test]
+    fn a_full_id_is_shortened_in_a_table_as_docker_does_and_nothing_else_is() {
+        let id = "4f1c".repeat(16);
+        let text = format!("container:{id}, created {id}; {id}0 {}", "z".repeat(64));
+        let expected = format!("container:4f1c4f1c4f1c, created 4f1c4f1c4f1c; {id}0 {}", "z".repeat(64));
+        assert_eq!(shorter(&text), expected);
     }
 
     #[test]
@@ -349,8 +370,7 @@ decision 01KJMMA4EGE008000000000000
             ..decision(1, Verdict::Deny)
         };
         let evil = [found(&Entry::Decision(entry.into()), None)];
-        for rendered in [text(|output| table(&evil, None, output)), text(|output| explain(&evil[0], output))]
-        {
+        for rendered in [text(|output| table(&evil, output)), text(|output| explain(&evil[0], output))] {
             assert!(rendered.chars().all(|c| c == '\n' || harmless(c) == c), "{rendered:?}");
         }
     }

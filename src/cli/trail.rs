@@ -122,7 +122,7 @@ fn list(trail: &Trail, mut asked: Asked, limit: u32) -> anyhow::Result<Vec<Found
 
 fn print(records: &[Found], output: Output, out: &mut impl Write) -> anyhow::Result<()> {
     match output {
-        Output::Table => audit::table(records, None, out)?,
+        Output::Table => audit::table(records, out)?,
         Output::Json => audit::json(records, out)?,
         Output::Csv => audit::csv(records, out)?,
     }

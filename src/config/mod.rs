@@ -25,10 +25,10 @@ pub struct Config {
     pub admin: crate::admin::Settings,
     /// Who asks.
     pub identity: crate::identity::Settings,
-    /// Who created what.
-    pub inventory: crate::inventory::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
+    /// Who created what.
+    pub inventory: crate::inventory::Settings,
     /// Roles and grants.
     pub policy: PolicyConfig,
     /// The trail.

@@ -1,6 +1,6 @@
 //! What can be wrong with evidence, and with the settings that say how to read it.
 
-use super::{CertificateField, NameError, TOKEN_HEADER};
+use super::{CertificateField, NameError, TOKEN_HEADER, TokenError};
 
 /// Bad evidence: always a denial. The messages are for the user and hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum IdentityError {
         "a token was sent, and this host trusts no issuer; remove `{TOKEN_HEADER}` or configure `[[identity.jwt]]`"
     )]
     NoIssuer,
+    /// A token that does not hold.
+    #[error("the token is refused: {0}")]
+    Token(#[from] TokenError),
     /// Two pieces of good evidence for two users.
     #[error("the client certificate names `{certificate}` and the token names `{token}`; use one of them")]
     Disagree {

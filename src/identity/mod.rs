@@ -1,11 +1,13 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
 
 mod error;
+mod jwt;
 mod name;
 mod settings;
 mod tls;
 
 pub use error::{IdentityError, SettingsError};
+pub use jwt::TokenError;
 pub use name::{MAX_BYTES, NameError, check as check_name};
 pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 
@@ -92,6 +94,7 @@ impl fmt::Display for How {
 #[derive(Debug)]
 pub struct Identifier {
     tls: TlsSettings,
+    issuers: jwt::Issuers,
 }
 
 impl Identifier {
@@ -101,7 +104,7 @@ impl Identifier {
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
-        Ok(Self { tls: settings.tls })
+        Ok(Self { tls: settings.tls, issuers: jwt::Issuers::load(settings.jwt)? })
     }
 
     /// Who asks.
@@ -118,16 +121,35 @@ impl Identifier {
     ) -> Result<Identified, IdentityError> {
         let token = token(evidence.headers)?;
         let certificate = tls::read(&self.tls, evidence, now)?;
-        if token.is_some() {
-            return Err(IdentityError::NoIssuer);
-        }
-        Ok(match certificate {
-            None => Identified { user: None, groups: Vec::new(), how: How::Anonymous },
-            Some(tls::Named { user, groups, fingerprint }) => {
-                Identified { user: Some(user), groups, how: How::TlsCertificate { fingerprint } }
+        let token = match token {
+            None => None,
+            Some(_) if self.issuers.is_empty() => return Err(IdentityError::NoIssuer),
+            Some(token) => Some(self.issuers.read(token, now)?),
+        };
+        match (certificate, token) {
+            (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),
+            (Some(tls::Named { user, groups, fingerprint }), None) => {
+                Ok(Identified { user: Some(user), groups, how: How::TlsCertificate { fingerprint } })
             }
-        })
+            (None, Some(jwt::Named { user, groups, issuer, id })) => {
+                Ok(Identified { user: Some(user), groups, how: How::Jwt { issuer, id } })
+            }
+            (Some(certificate), Some(token)) => both(certificate, token),
+        }
     }
+}
+
+/// A certificate and a token that name the same user; which of two users would be meant is nobody's guess.
+fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, IdentityError> {
+    if certificate.user != token.user {
+        return Err(IdentityError::Disagree { certificate: certificate.user, token: token.user });
+    }
+    let tls::Named { user, mut groups, fingerprint } = certificate;
+    groups.extend(token.groups);
+    groups.sort();
+    groups.dedup();
+    let how = How::TlsCertificateAndJwt { fingerprint, issuer: token.issuer, id: token.id };
+    Ok(Identified { user: Some(user), groups, how })
 }
 
 /// The token among the headers, where nothing else claims to be ours.

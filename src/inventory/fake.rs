@@ -91,12 +91,17 @@ impl Fake {
 
     /// An inventory that waits that long for this daemon.
     pub(super) fn inventory_waiting(&self, deadline: Duration) -> Arc<Inventory> {
-        let settings = Settings {
-            database: self.dir.path().join("inventory.db"),
-            docker_socket: self.dir.path().join("docker.sock"),
-            deadline,
-        };
-        Arc::new(Inventory::open(settings, || jiff::Timestamp::UNIX_EPOCH, || [1; 16]).unwrap())
+        let settings =
+            Settings { database: None, docker_socket: self.dir.path().join("docker.sock"), deadline };
+        Arc::new(
+            Inventory::open(
+                settings,
+                &self.dir.path().join("audit.db"),
+                || jiff::Timestamp::UNIX_EPOCH,
+                || [1; 16],
+            )
+            .unwrap(),
+        )
     }
 }
 
@@ -118,6 +123,15 @@ fn answer(state: &Mutex<State>, request: &Request<Incoming>) -> Option<Response<
     if let Some(name) = target.strip_prefix("/volumes/") {
         let found = of(Kind::Volume).any(|(_, id, _)| id == name);
         return respond(if found { 200 } else { 404 }, serde_json::json!({}));
+    }
+    if let Some(name) = target.strip_prefix("/containers").and_then(|name| name.strip_suffix("/json"))
+        && !name.is_empty()
+    {
+        let found = of(Kind::Container).find(|(_, _, names)| names.iter().any(|known| known == name));
+        return match found {
+            Some((_, id, _)) => respond(200, serde_json::json!({"Id": id, "Name": "/another"})),
+            None => respond(404, serde_json::json!({"message": "No such container"})),
+        };
     }
     // More than was asked for: that it is sorted out is part of what is tested.
     let list = |kind: Kind, show: fn(&str, &[String]) -> serde_json::Value| -> serde_json::Value {

@@ -13,8 +13,16 @@ struct Listing {
     name: &'static str,
     /// The value of the filter `id`; `{}` is the beginning of an ID.
     id: &'static str,
+    /// What IDs are made of.
+    digits: &'static str,
     syntax: Syntax,
 }
+
+/// Digits of what one daemon knows.
+const HEX: &str = "0123456789abcdef";
+
+/// Digits of what a swarm knows; networks can be either.
+const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// How the daemon reads the value of a filter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,11 +36,11 @@ enum Syntax {
 /// Lists and not `inspect`: inspecting waits for the lock that a container holds while it starts.
 #[rustfmt::skip]
 const LISTINGS: &[Listing] = &[
-    Listing { kind: Kind::Container, path: "/containers/json?all=1&", name: "^/{}$", id: "{}",  syntax: Syntax::Regex },
-    Listing { kind: Kind::Network,   path: "/networks?",              name: "^{}$",  id: "^{}", syntax: Syntax::Regex },
-    Listing { kind: Kind::Service,   path: "/services?",              name: "{}",    id: "{}",  syntax: Syntax::Beginning },
-    Listing { kind: Kind::Secret,    path: "/secrets?",               name: "{}",    id: "{}",  syntax: Syntax::Beginning },
-    Listing { kind: Kind::Config,    path: "/configs?",               name: "{}",    id: "{}",  syntax: Syntax::Beginning },
+    Listing { kind: Kind::Container, path: "/containers/json?all=1&", name: "^/{}$", id: "{}",  digits: HEX,    syntax: Syntax::Regex },
+    Listing { kind: Kind::Network,   path: "/networks?",              name: "^{}$",  id: "^{}", digits: BASE36, syntax: Syntax::Regex },
+    Listing { kind: Kind::Service,   path: "/services?",              name: "{}",    id: "{}",  digits: BASE36, syntax: Syntax::Beginning },
+    Listing { kind: Kind::Secret,    path: "/secrets?",               name: "{}",    id: "{}",  digits: BASE36, syntax: Syntax::Beginning },
+    Listing { kind: Kind::Config,    path: "/configs?",               name: "{}",    id: "{}",  digits: BASE36, syntax: Syntax::Beginning },
 ];
 
 /// An object of a list, in the spellings of all kinds.
@@ -67,8 +75,11 @@ pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Resul
     if !is_name(text) {
         return Ok(Vec::new());
     }
+    if text.contains('/') {
+        return through_link(daemon, listing, text).await;
+    }
     let by_name = list(daemon, listing, "name", listing.name.replace("{}", &literal(listing.syntax, text)));
-    let mut found = if is_beginning_of_id(text) {
+    let mut found = if is_beginning_of_id(listing, text) {
         let by_id = list(daemon, listing, "id", listing.id.replace("{}", text));
         let (mut named, identified) = tokio::try_join!(by_name, by_id)?;
         named.extend(identified);
@@ -82,6 +93,18 @@ pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Resul
     ids.sort();
     ids.dedup();
     Ok(ids)
+}
+
+/// The container that another one has linked under a name of its own, `other/alias`; no list finds it by that.
+async fn through_link(daemon: &Daemon, listing: &Listing, name: &str) -> Result<Vec<String>, AskError> {
+    if listing.kind != Kind::Container {
+        return Ok(Vec::new());
+    }
+    match daemon.get(&format!("/containers/{name}/json"), ANSWER_LIMIT).await? {
+        (hyper::StatusCode::OK, body) => Ok(vec![serde_json::from_slice::<Listed>(&body)?.id]),
+        (hyper::StatusCode::NOT_FOUND, _) => Ok(Vec::new()),
+        (status, _) => Err(AskError::Status(status)),
+    }
 }
 
 /// The full IDs, or for volumes the names, of all objects of a kind; `None` where the kind cannot be listed.
@@ -139,11 +162,11 @@ async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body:
 impl Listed {
     fn could_be(&self, text: &str) -> bool {
         let spec = self.spec.as_ref().map(|spec| spec.name.as_str());
-        let names = self.names.iter().flatten().map(|name| name.strip_prefix('/').unwrap_or(name));
+        let mut names = self.names.iter().flatten();
         self.id.starts_with(text)
             || self.name == text
             || spec == Some(text)
-            || names.into_iter().any(|name| name == text)
+            || names.any(|name| name.strip_prefix('/') == Some(text))
     }
 }
 
@@ -153,9 +176,9 @@ fn is_name(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(known)
 }
 
-/// IDs are hexadecimal, those of the swarm in base 36, all in lower case.
-fn is_beginning_of_id(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+/// Whether an ID could begin so; all are in lower case, and no longer than 64 digits.
+fn is_beginning_of_id(listing: &Listing, text: &str) -> bool {
+    text.len() <= 64 && text.chars().all(|c| listing.digits.contains(c))
 }
 
 /// The name as the filter must be written to mean it; of a name's characters only the dot has a meaning.
@@ -192,6 +215,8 @@ mod tests {
         assert_eq!(found(&fake, Kind::Container, "mine/alias").await, ["abc111"]);
         assert_eq!(found(&fake, Kind::Container, "abc").await, ["abc111", "def222"]);
         assert_eq!(found(&fake, Kind::Container, "abc111").await, ["abc111"]);
+        assert_eq!(found(&fake, Kind::Container, "mine/other").await, [""; 0]);
+        assert_eq!(found(&fake, Kind::Network, "mine/alias").await, [""; 0]);
         assert_eq!(found(&fake, Kind::Container, "we").await, [""; 0]);
     }
 

@@ -6,8 +6,6 @@
 
 mod daemon;
 mod expected;
-#[cfg(test)]
-mod fake;
 mod learn;
 mod lookup;
 mod objects;
@@ -18,6 +16,7 @@ mod settings;
 mod sweep;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +24,7 @@ use jiff::Timestamp;
 
 pub use expected::Expected;
 pub use passes::HEADER as SELF_HEADER;
-pub use settings::{DATABASE, DOCKER_SOCKET, Settings};
+pub use settings::{DOCKER_SOCKET, FILE, Settings};
 
 use crate::authz::{Kind, Owner};
 use crate::store::StoreError;
@@ -71,13 +70,16 @@ pub struct OwnCall(());
 impl Inventory {
     /// Opens the file and reads it into memory.
     ///
-    /// `now` is the wall clock; `secret` gives sixteen bytes that nobody can foresee.
+    /// `trail` is the trail's file, beside which the inventory's is where the settings name none; `now` is the wall
+    /// clock; `secret` gives sixteen bytes that nobody can foresee.
     pub fn open(
         settings: Settings,
+        trail: &Path,
         now: fn() -> Timestamp,
         secret: fn() -> [u8; 16],
     ) -> Result<Self, StoreError> {
-        let records = Records::open(&settings.database)?;
+        let path = settings.database.clone().unwrap_or_else(|| trail.with_file_name(FILE));
+        let records = Records::open(&path)?;
         let mut objects = Objects::default();
         for row in records.all()? {
             objects.add(row.key, row.owner);
@@ -153,3 +155,6 @@ impl Ledger {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod fake;

@@ -25,7 +25,9 @@ impl Inventory {
     /// administrator, cost nothing here. Where the daemon cannot be asked, or takes too long, the creator stays
     /// unknown: then `@own` and `@group` do not cover it, and the call fails closed.
     pub async fn resolve(&self, index: &Index, subject: &Subject, requirements: &mut Requirements) {
-        let asked: HashSet<Key> = index.awaits_owner(subject, requirements).into_iter().map(key_of).collect();
+        let mut seen = HashSet::new();
+        let mut asked: Vec<Key> = index.awaits_owner(subject, requirements).into_iter().map(key_of).collect();
+        asked.retain(|key| seen.insert(key.clone()));
         if asked.is_empty() {
             return;
         }
@@ -41,7 +43,7 @@ impl Inventory {
     /// What is known by its full ID, and what may be a name.
     ///
     /// The daemon takes a full ID for the object that has it before it looks at any name.
-    fn known(&self, asked: HashSet<Key>) -> (Owners, Vec<Key>) {
+    fn known(&self, asked: Vec<Key>) -> (Owners, Vec<Key>) {
         let objects = self.ledger.objects();
         let (mut owners, mut unknown) = (Owners::new(), Vec::new());
         for key in asked {

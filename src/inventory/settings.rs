@@ -9,8 +9,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The file that remembers who created what.
-    pub database: PathBuf,
+    /// The file that remembers who created what; `None` is [`FILE`] beside the trail.
+    pub database: Option<PathBuf>,
     /// The daemon's own socket, on which names are looked up.
     pub docker_socket: PathBuf,
     /// The longest that all look-ups for one call may take together.
@@ -18,8 +18,8 @@ pub struct Settings {
     pub deadline: Duration,
 }
 
-/// The file that remembers who created what, unless the settings say otherwise.
-pub const DATABASE: &str = "/var/lib/wharfinger/inventory.db";
+/// The file's name, unless the settings say otherwise.
+pub const FILE: &str = "inventory.db";
 
 /// Where dockerd listens unless it is told otherwise.
 pub const DOCKER_SOCKET: &str = "/run/docker.sock";
@@ -27,7 +27,7 @@ pub const DOCKER_SOCKET: &str = "/run/docker.sock";
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            database: PathBuf::from(DATABASE),
+            database: None,
             docker_socket: PathBuf::from(DOCKER_SOCKET),
             deadline: Duration::from_millis(500),
         }

@@ -27,11 +27,16 @@ const KINDS: &[Kind] =
 impl Inventory {
     /// Sweeps every hour until `stop` is set.
     pub async fn keep(&self, mut stop: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(EVERY) => self.sweep().await,
-                _ = stop.wait_for(|stop| *stop) => return,
+        let sweeping = async {
+            loop {
+                tokio::time::sleep(EVERY).await;
+                self.sweep().await;
             }
+        };
+        let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+        tokio::select! {
+            () = sweeping => {}
+            () = stopped => {}
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 use super::counters::{Counters, count};
-use super::judge::{Judged, deny, judge};
+use super::judge::{Judge, Judged, deny};
 use super::message::for_user;
 use super::settings::Settings;
 use super::wire::{Answer, Question};
@@ -16,9 +16,7 @@ use crate::audit::{
     Verdict, outcome,
 };
 use crate::authz::{Action, Cause, Subject};
-use crate::directory::Directory;
-use crate::identity::Identifier;
-use crate::policy::Store;
+use crate::inventory::Expected;
 
 /// Where time and randomness come from: the rim reads them, tests choose them.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +31,7 @@ pub struct Sources {
 #[derive(Debug)]
 pub struct Handler {
     settings: Settings,
-    identifier: Identifier,
-    directory: Arc<Directory>,
-    policy: Arc<Store>,
+    judge: Judge,
     trail: Arc<Trail>,
     in_flight: InFlight<Call>,
     sources: Sources,
@@ -49,6 +45,7 @@ struct Call {
     user: Option<String>,
     operation: Option<Action>,
     object: Option<Object>,
+    expected: Option<Expected>,
     since: Instant,
 }
 
@@ -56,19 +53,21 @@ impl Handler {
     /// A handler with everything that an answer takes.
     pub fn new(
         settings: Settings,
-        identifier: Identifier,
-        directory: Arc<Directory>,
-        policy: Arc<Store>,
+        judge: Judge,
         trail: Arc<Trail>,
         sources: Sources,
         counters: Arc<Counters>,
     ) -> Self {
         let in_flight = InFlight::new(InFlight::<Call>::CAPACITY);
-        Self { settings, identifier, directory, policy, trail, in_flight, sources, counters }
+        Self { settings, judge, trail, in_flight, sources, counters }
     }
 
     /// Answers `AuthZPlugin.AuthZReq`.
     pub async fn request(self: &Arc<Self>, question: Question) -> Answer {
+        let Question { request_method, request_uri, request_headers, .. } = &question;
+        if let Some(own) = self.judge.inventory.own_call(request_method, request_uri, request_headers) {
+            return Answer::to_own_call(own);
+        }
         let since = Instant::now();
         let time = (self.sources.now)();
         let id = DecisionId::new(time, (self.sources.random)());
@@ -80,7 +79,11 @@ impl Handler {
     /// Answers `AuthZPlugin.AuthZRes`, always with an allow: the daemon has acted already, and a denial here would
     /// only hide from the user what has happened.
     pub async fn response(&self, question: Question) -> Answer {
-        let call = self.in_flight.take(content(&question));
+        let Question { request_method, request_uri, request_headers, .. } = &question;
+        if self.judge.inventory.own_call_ended(request_method, request_uri, request_headers) {
+            return Answer::acknowledged();
+        }
+        let mut call = self.in_flight.take(content(&question));
         let time = (self.sources.now)();
         let operation = call.as_ref().and_then(|call| call.operation);
         let entry = ResponseEntry {
@@ -95,6 +98,10 @@ impl Handler {
             created: question.response_body.as_deref().and_then(created),
             elapsed_us: call.as_ref().map(|call| micros(call.since)),
         };
+        if let Some(expected) = call.as_mut().and_then(|call| call.expected.take()) {
+            let body = question.response_body.as_deref();
+            self.judge.inventory.learn(expected, question.response_status_code, body).await;
+        }
         if let Err(error) = self.trail.response(entry).await {
             warn!(%error, "the outcome of a call could not be recorded");
         }
@@ -106,7 +113,7 @@ impl Handler {
         let (handler, asked) = (Arc::clone(self), Arc::clone(question));
         let mut task = tokio::spawn(async move {
             let now = (handler.sources.now)();
-            judge(&asked, &handler.identifier, &handler.directory, &handler.policy, now).await
+            handler.judge.judge(&asked, now).await
         });
         match tokio::time::timeout(self.settings.deadline, &mut task).await {
             Ok(Ok(judged)) => judged,
@@ -129,9 +136,10 @@ impl Handler {
             subject: Subject::anonymous(),
             how: "unknown".to_owned(),
             roles: Vec::new(),
-            policy_version: self.policy.current().digest.clone(),
+            policy_version: self.judge.policy.current().digest.clone(),
             classified: None,
             operation: None,
+            expected: None,
             decision: deny(Cause::Internal, message.to_owned()),
         }
     }
@@ -143,7 +151,7 @@ impl Handler {
         time: Timestamp,
         since: Instant,
         question: &Question,
-        judged: Judged,
+        mut judged: Judged,
     ) -> Answer {
         let denial = judged.decision.denial().map(|denial| denial.message.clone());
         let call = Call {
@@ -151,6 +159,7 @@ impl Handler {
             user: judged.subject.user.clone(),
             operation: judged.operation,
             object: judged.classified.as_ref().map(|classified| Object::from(&classified.object)),
+            expected: judged.expected.take(),
             since,
         };
         let entry = entry(id, time, since, question, judged);
@@ -240,21 +249,32 @@ pub(super) mod tests {
 
     use jiff::Timestamp;
 
-    use super::{Handler, Question, Settings, Sources};
+    use super::{Handler, Judge, Question, Settings, Sources};
     use crate::audit::{self, Trail};
     use crate::directory::Directory;
     use crate::identity::Identifier;
+    use crate::inventory::{self, Inventory};
     use crate::plugin::Counters;
     use crate::policy::{PolicySource, Store};
 
     pub(in crate::plugin) fn handler(directory: &tempfile::TempDir, now: fn() -> Timestamp) -> Arc<Handler> {
         let stamp: audit::Stamp = Arc::new(|| (Timestamp::UNIX_EPOCH, [9; 10]));
         let trail = Trail::open(audit::Settings::new(directory.path().join("audit.db"), stamp)).unwrap();
+        let inventory = inventory::Settings {
+            docker_socket: directory.path().join("docker.sock"),
+            ..inventory::Settings::default()
+        };
+        let inventory =
+            Inventory::open(inventory, &directory.path().join("audit.db"), epoch, || [7; 16]).unwrap();
+        let judge = Judge {
+            identifier: Identifier::new(crate::identity::Settings::default()).unwrap(),
+            directory: Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
+            policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
+            inventory: Arc::new(inventory),
+        };
         Arc::new(Handler::new(
             Settings::default(),
-            Identifier::new(crate::identity::Settings::default()).unwrap(),
-            Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
-            Arc::new(Store::open(PolicySource::Embedded).unwrap()),
+            judge,
             Arc::new(trail),
             Sources { now, random },
             Arc::new(Counters::default()),
@@ -339,6 +359,17 @@ pub(super) mod tests {
             "{message}"
         );
         assert_eq!(handler.counters.unrecorded.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_header_that_claims_to_be_our_own_is_denied_like_all_bad_evidence() {
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, epoch);
+        let mut claim = question("GET", "/_ping");
+        claim.request_headers.insert(inventory::SELF_HEADER.to_owned(), "07".repeat(16));
+        let denied = json(&handler.request(claim).await);
+        assert_eq!(denied["Allow"], false);
+        assert!(denied["Msg"].as_str().unwrap().contains("`X-Wharfinger-Self`"), "{denied}");
     }
 
     #[tokio::test]

@@ -10,5 +10,6 @@ pub mod wire;
 
 pub use counters::Counters;
 pub use handler::{Handler, Sources};
+pub use judge::Judge;
 pub use server::{QUESTION_LIMIT, serve};
 pub use settings::{NAME, SOCKET, Settings};

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::audit::{Recorded, Verdict};
+use crate::inventory::OwnCall;
 
 /// What dockerd asks, in both phases; a field that it leaves out is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -94,6 +95,11 @@ impl Answer {
     /// The denial of a call whose decision could not be recorded.
     pub(super) fn unrecorded(msg: String) -> Self {
         Self { allow: false, msg }
+    }
+
+    /// The answer to dockerd's question about a look-up that the inventory makes for another question.
+    pub(super) fn to_own_call(_: OwnCall) -> Self {
+        Self { allow: true, msg: String::new() }
     }
 
     /// The answer to the report of a call's end, which allows nothing any more.

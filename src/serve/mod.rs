@@ -5,11 +5,14 @@ mod rim;
 mod signals;
 mod socket;
 
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 pub use self::reload::Reload;
 pub use self::socket::{Inherited, SocketError};
@@ -18,11 +21,15 @@ use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
-use crate::plugin::{Counters, Handler};
+use crate::inventory::Inventory;
+use crate::plugin::{Counters, Handler, Judge};
 use crate::policy::Store;
 
 /// Only root, which dockerd runs as, asks the plugin; only root administers.
 const SOCKET_MODE: u32 = 0o600;
+
+/// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
+const LAST_ANSWERS: Duration = Duration::from_secs(8);
 
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -34,11 +41,19 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
+/// Makes the directory of a file of ours, for nobody else to read.
+fn make_room(file: &Path) -> anyhow::Result<()> {
+    let Some(directory) = file.parent().filter(|directory| !directory.exists()) else { return Ok(()) };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("cannot make the directory `{}`", directory.display()))
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let policy = Arc::new(Store::open(config.policy.source()?).context("policy")?);
     let directory = Arc::new(Directory::new(config.directory).context("directory")?);
     let identifier = Identifier::new(config.identity).context("identity")?;
+    make_room(&config.audit.database)?;
     let trail = Arc::new(
         Trail::open(crate::audit::Settings {
             deadline: config.audit.deadline,
@@ -48,11 +63,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     let sources = rim::sources();
     let counters = Arc::new(Counters::default());
+    let inventory = Arc::new(
+        Inventory::open(config.inventory, &config.audit.database, sources.now, rim::secret)
+            .context("inventory")?,
+    );
+    let judge = Judge {
+        identifier,
+        directory: Arc::clone(&directory),
+        policy: Arc::clone(&policy),
+        inventory: Arc::clone(&inventory),
+    };
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
-        identifier,
-        Arc::clone(&directory),
-        Arc::clone(&policy),
+        judge,
         Arc::clone(&trail),
         sources,
         Arc::clone(&counters),
@@ -72,7 +95,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
-    let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping));
+    let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
+    let sweeper = tokio::spawn(async move { inventory.keep(stopping).await });
     info!(plugin = %config.plugin.socket.display(), admin = %config.admin.socket.display(), policy = %policy.current().digest, "ready");
     rim::ready();
 
@@ -81,8 +105,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     rim::stopping();
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
-    plugin.await.context("plugin")?;
-    admin.await.context("admin")?;
+    // A client that never reads its export must not keep the sockets from a successor.
+    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await) }).await.is_err()
+    {
+        warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
+    }
     trail.close().await;
     socket::remove(&config.plugin.socket);
     socket::remove(&config.admin.socket);

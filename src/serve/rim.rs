@@ -42,6 +42,14 @@ fn random() -> [u8; 10] {
     ten
 }
 
+/// Sixteen random bytes that nobody can foresee, from the same generator.
+pub(super) fn secret() -> [u8; 16] {
+    let mut sixteen = [0; 16];
+    let fresh = random().into_iter().chain(random());
+    sixteen.iter_mut().zip(fresh).for_each(|(to, from)| *to = from);
+    sixteen
+}
+
 /// Tells the service manager that the sockets answer.
 pub(super) fn ready() {
     notify(&[sd_notify::NotifyState::Ready]);

@@ -7,8 +7,11 @@
 mod support;
 
 mod architecture;
+mod audit;
+mod canary;
 mod cli;
 mod differential;
+mod e2e;
 mod harness;
 mod hostile_ldap;
 mod ldap;

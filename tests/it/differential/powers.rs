@@ -102,7 +102,7 @@ pub(super) fn service_powers(service: &Value) -> Vec<Effect> {
         effects.push(Effect::on(&["host.mount"], text(mount, "Source")));
     }
     for capability in list(&container["CapabilityAdd"]).iter().filter_map(Value::as_str) {
-        effects.push(Effect::on(&["host.capability"], capability.trim_start_matches("CAP_")));
+        effects.push(Effect::on(&["host.capability"], &capability.to_uppercase().replacen("CAP_", "", 1)));
     }
     if container["Sysctls"].as_object().is_some_and(|map| !map.is_empty()) {
         effects.push(Effect::any(&["host.sysctl"]));

@@ -1,0 +1,169 @@
+//! The program under test: its daemon with a private configuration, and its command line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::docker::Docker;
+use super::dockerd::{Dockerd, Ground, tail};
+use super::process::{Said, bounded, wait_for};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wharfinger");
+
+/// Who is what, in the groups that the shipped policy gives roles to.
+const USERS: &str = r#"
+[users.alice]
+groups = ["docker-developers"]
+[users.bob]
+groups = ["docker-testers"]
+[users.carol]
+groups = ["docker-admins"]
+[users.olga]
+groups = ["docker-operators"]
+[users.dave]
+[groups.docker-developers]
+[groups.docker-testers]
+[groups.docker-operators]
+[groups.docker-admins]
+"#;
+
+/// The daemon. It ends when this is dropped.
+pub(crate) struct Wharfinger {
+    dir: PathBuf,
+    process: Option<Child>,
+}
+
+impl Wharfinger {
+    /// Starts the daemon as the plugin of `ground`, with the shipped policy and a file of users.
+    pub(crate) fn start(ground: &Ground) -> Self {
+        Self::start_with(ground, "[policy]\n")
+    }
+
+    /// The same, with these sections added to the configuration.
+    pub(crate) fn start_with(ground: &Ground, sections: &str) -> Self {
+        let dir = ground.path().to_owned();
+        fs::write(dir.join("users.toml"), USERS).unwrap();
+        let config = format!(
+            "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[audit]\ndatabase = {trail:?}\n\
+             [directory.file]\npath = {users:?}\n{sections}",
+            plugin = ground.plugin_socket(),
+            admin = dir.join("admin.sock"),
+            trail = dir.join("audit.db"),
+            users = dir.join("users.toml"),
+        );
+        fs::write(dir.join("wharfinger.toml"), config).unwrap();
+        let mut wharfinger = Self { dir, process: None };
+        wharfinger.start_again();
+        wharfinger
+    }
+
+    /// Starts the daemon after it was ended.
+    pub(crate) fn start_again(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        let mut process = self.command("serve").stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        wait_for(
+            "wharfinger to answer",
+            || {
+                assert!(process.try_wait().unwrap().is_none(), "wharfinger ended: {}", tail(&self.log()));
+                (self.cli(&["status"]).code == 0).then_some(())
+            },
+            || tail(&self.log()),
+        );
+        self.process = Some(process);
+    }
+
+    /// Ends the daemon as a power cut would: it gets no chance to write anything.
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// The daemon's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// Runs a command of the program with this daemon's configuration.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Said {
+        bounded(PROGRAM).args(arguments).arg("--config").arg(self.config()).output().unwrap().into()
+    }
+
+    /// Everything in the trail, oldest first.
+    pub(crate) fn trail(&self) -> Vec<Value> {
+        let lines = self.cli(&["audit", "export", "--format", "jsonl"]).ok();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The decisions in the trail about calls of `user`, pings aside: operation and decision.
+    pub(crate) fn decisions_of(&self, user: Option<&str>) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.trail()
+            .iter()
+            .filter(|record| record["phase"] == "decision" && record["actor"]["user"].as_str() == user)
+            .map(|record| (text(&record["operation"]), text(&record["decision"])))
+            .filter(|(operation, _)| operation != "system.ping")
+            .collect()
+    }
+
+    /// The configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.join("wharfinger.toml")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join("wharfinger.log")
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg(name).arg("--config").arg(self.config()).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Wharfinger {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            drop(process.kill());
+            drop(process.wait());
+        }
+    }
+}
+
+/// A whole wharf: the program, an engine that asks it, an image to run. Alice is a developer, bob a tester,
+/// carol an admin, olga an operator; dave has no role, and mallory is not in the directory.
+pub(crate) struct Wharf {
+    // In this order: the engine ends before the plugin that it asks, and the directory goes last.
+    pub(crate) dockerd: Dockerd,
+    pub(crate) wharfinger: Wharfinger,
+    pub(crate) ground: Ground,
+}
+
+impl Wharf {
+    /// With the shipped policy.
+    pub(crate) fn start() -> Self {
+        Self::start_with(|_| String::new())
+    }
+
+    /// With more sections in the configuration, which may name files in the directory that `sections` gets.
+    pub(crate) fn start_with(sections: impl FnOnce(&Path) -> String) -> Self {
+        let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "mallory"]);
+        let wharfinger = Wharfinger::start_with(&ground, &sections(ground.path()));
+        let dockerd = Dockerd::start(&ground);
+        dockerd.import_busybox("carol");
+        Self { dockerd, wharfinger, ground }
+    }
+
+    /// `docker ARGUMENTS` as `person`.
+    pub(crate) fn docker(&self, person: &str, arguments: &[&str]) -> Said {
+        self.as_(person).run(arguments)
+    }
+
+    /// The docker command line of `person`.
+    pub(crate) fn as_(&self, person: &str) -> Docker {
+        self.dockerd.docker(person)
+    }
+}
