@@ -27,7 +27,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon: answer dockerd, and write the trail
     #[command(
-        after_help = "Signals: HUP reloads the policy and the directory file, TERM stops after the last answer.\n\
+        after_help = "Signals: HUP reloads the policy, the directory file and the keys of tokens, TERM stops after the last answer.\n\
                             Example: wharfinger serve --config ./wharfinger.toml"
     )]
     Serve,
@@ -68,7 +68,7 @@ pub(super) enum Command {
     /// Read the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Let the running daemon read its policy and directory file again; a bad one never replaces a good one
+    /// Let the running daemon read its policy, directory file and keys of tokens again; a bad one never replaces a good one
     Reload,
     /// Show what the running daemon is doing
     Status {

@@ -61,18 +61,29 @@ struct State {
     entries: HashMap<String, Entry>,
     /// Set from the first failure to the next answer.
     down: Option<Down>,
+    /// How many questions were asked.
     flights: u64,
+    /// Answers to questions up to this number are not fresh any more.
+    expired: u64,
 }
 
 #[derive(Default)]
 struct Entry {
-    /// The last answer that says something about the user, and when it came.
-    answer: Option<(Answer, Duration)>,
+    /// The last answer that says something about the user.
+    told: Option<Told>,
     /// Why the last question gave no such answer, and when.
     trouble: Option<(DirectoryError, Duration)>,
     /// When it was last wanted.
     used: Duration,
     flight: Option<Flight>,
+}
+
+/// What the directory said.
+struct Told {
+    answer: Answer,
+    at: Duration,
+    /// The number of the question.
+    number: u64,
 }
 
 /// A question that is under way.
@@ -144,9 +155,21 @@ impl Cache {
         match user {
             None => *state = State { flights: state.flights, ..State::default() },
             Some(user) => state.entries.retain(|name, entry| {
-                let canonical = entry.answer.as_ref().and_then(|(answer, _)| answer.as_ref().ok());
+                let canonical = entry.told.as_ref().and_then(|told| told.answer.as_ref().ok());
                 name != user && canonical.is_none_or(|looked| looked.user != user)
             }),
+        }
+    }
+
+    /// Has everybody asked for again. What is known still serves while the directory is down: new settings
+    /// must not lock everybody out.
+    pub(super) fn expire(&self) {
+        let mut state = self.0.lock();
+        state.expired = state.flights;
+        state.down = None;
+        for entry in state.entries.values_mut() {
+            entry.trouble = None;
+            entry.flight = None;
         }
     }
 
@@ -161,7 +184,7 @@ impl Cache {
         let entry = state.entries.get(user);
         let flight = entry.and_then(Entry::flight).cloned();
         let may_ask = flight.is_none() && may_ask(entry, state.down.as_ref(), now);
-        if let Some((answer, is_aging)) = self.0.fresh(user, entry, now) {
+        if let Some((answer, is_aging)) = self.0.fresh(user, entry, state.expired, now) {
             if is_aging && may_ask {
                 drop(self.start(state, user, now));
             }
@@ -229,23 +252,28 @@ impl Shared {
     }
 
     /// The answer that serves without asking, and whether it is time to ask ahead.
-    fn fresh(&self, user: &str, entry: Option<&Entry>, now: Duration) -> Option<(Answer, bool)> {
-        let (answer, at) = entry?.answer.as_ref()?;
+    fn fresh(
+        &self,
+        user: &str,
+        entry: Option<&Entry>,
+        expired: u64,
+        now: Duration,
+    ) -> Option<(Answer, bool)> {
+        let Told { answer, at, number } = entry?.told.as_ref()?;
         let age = now.saturating_sub(*at);
-        match answer {
-            Ok(_) => {
-                (age < self.limits.ttl).then(|| (answer.clone(), age >= refresh_at(user, self.limits.ttl)))
-            }
-            Err(_) => (age < self.limits.negative_ttl).then(|| (answer.clone(), false)),
-        }
+        let (limit, refresh_at) = match answer {
+            Ok(_) => (self.limits.ttl, refresh_at(user, self.limits.ttl)),
+            Err(_) => (self.limits.negative_ttl, self.limits.negative_ttl),
+        };
+        (age < limit && *number > expired).then(|| (answer.clone(), age >= refresh_at))
     }
 
     /// The last good answer where it may still serve, and otherwise a denial: after the grace, groups that
     /// were taken away long ago could still open doors.
     fn stale(&self, entry: Option<&Entry>, now: Duration, error: DirectoryError) -> Answer {
-        match entry.and_then(|entry| entry.answer.as_ref()) {
-            Some((Ok(looked), at)) if now.saturating_sub(*at) <= self.limits.grace => {
-                Ok(Looked { stale: now.saturating_sub(*at) >= self.limits.ttl, ..looked.clone() })
+        match entry.and_then(|entry| entry.told.as_ref()) {
+            Some(Told { answer: Ok(looked), at, .. }) if now.saturating_sub(*at) <= self.limits.grace => {
+                Ok(Looked { stale: true, ..looked.clone() })
             }
             Some(_) | None => Err(error),
         }
@@ -272,7 +300,7 @@ impl Shared {
             Err(error) if is_failure(error) => entry.trouble = Some((error.clone(), now)),
             Ok(_) | Err(_) => {
                 entry.trouble = None;
-                entry.answer = Some((answer.clone(), now));
+                entry.told = Some(Told { answer: answer.clone(), at: now, number });
             }
         }
     }
@@ -303,7 +331,8 @@ fn make_room(entries: &mut HashMap<String, Entry>, max: usize) -> bool {
     if entries.len() < max {
         return true;
     }
-    let rank = |entry: &Entry| (matches!(entry.answer, Some((Ok(_), _))), entry.used);
+    let is_known = |entry: &Entry| entry.told.as_ref().is_some_and(|told| told.answer.is_ok());
+    let rank = |entry: &Entry| (is_known(entry), entry.used);
     let oldest =
         entries.iter().filter(|(_, entry)| entry.flight().is_none()).min_by_key(|(_, entry)| rank(entry));
     let Some(name) = oldest.map(|(name, _)| name.clone()) else { return false };
@@ -599,6 +628,18 @@ mod tests {
         bench.answer(good("bob")).await;
         tokio::task::yield_now().await;
         assert_eq!(bench.ask("bob", Err(DirectoryError::NoSuchUser)).await, Err(DirectoryError::NoSuchUser));
+    }
+
+    #[tokio::test]
+    async fn what_was_known_before_new_settings_serves_only_while_the_directory_is_down() {
+        let bench = bench();
+        bench.ask("alice", good("alice")).await.unwrap();
+        bench.cache.expire();
+        assert_eq!(bench.ask("alice", down()).await, stale("alice"));
+        assert_eq!(bench.at_once("alice").await, stale("alice"));
+        bench.cache.expire();
+        assert_eq!(bench.ask("alice", good("alice")).await, good("alice"));
+        assert_eq!(bench.at_once("alice").await, good("alice"));
     }
 
     #[tokio::test]

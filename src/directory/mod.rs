@@ -46,7 +46,7 @@ impl Directory {
             (Some(file), None) => FileDirectory::load(file).map(Self::File),
             (None, Some(ldap)) => LdapDirectory::new(ldap).map(|ldap| Self::Ldap(Box::new(ldap))),
             (Some(_), Some(_)) => Err(SettingsError::new(
-                "[directory]",
+                "directory",
                 "has `file` and `ldap`: take one out, since a user could be somebody else in each",
             )),
         }
@@ -69,8 +69,8 @@ impl Directory {
         }
     }
 
-    /// Reads the files again and forgets cached answers; what was good before stays in use where the files
-    /// are bad now.
+    /// Reads the files again, after which everybody is asked for again; what was good before stays in use
+    /// where the files are bad now.
     ///
     /// # Errors
     /// What is wrong with the new content.
@@ -118,7 +118,7 @@ mod tests {
         let text = "[file]\npath = '/x'\n[ldap]\npreset = 'openldap'\nurls = []\nbase_dn = 'x'";
         assert_eq!(
             Directory::new(toml::from_str(text).unwrap()).unwrap_err().to_string(),
-            "[directory]: has `file` and `ldap`: take one out, since a user could be somebody else in each"
+            "directory: has `file` and `ldap`: take one out, since a user could be somebody else in each"
         );
     }
 

@@ -13,6 +13,9 @@ pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
@@ -90,11 +93,15 @@ impl fmt::Display for How {
     }
 }
 
-/// Reads evidence by fixed settings; cheap to ask, made anew when settings or key files change.
+/// Reads evidence by fixed settings and by keys that can be read again; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Identifier(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Identifier {
-    tls: TlsSettings,
-    issuers: jwt::Issuers,
+struct Inner {
+    settings: Settings,
+    /// Replaced whole when the key files were read again.
+    issuers: ArcSwap<jwt::Issuers>,
 }
 
 impl Identifier {
@@ -104,7 +111,18 @@ impl Identifier {
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
-        Ok(Self { tls: settings.tls, issuers: jwt::Issuers::load(settings.jwt)? })
+        let issuers = ArcSwap::from_pointee(jwt::Issuers::load(&settings.jwt)?);
+        Ok(Self(Arc::new(Inner { settings, issuers })))
+    }
+
+    /// Reads the key files again; where one is bad, the keys before it stay in use.
+    ///
+    /// # Errors
+    /// What is wrong with the new content.
+    pub fn reload(&self) -> Result<(), SettingsError> {
+        let issuers = jwt::Issuers::load(&self.0.settings.jwt)?;
+        self.0.issuers.store(Arc::new(issuers));
+        Ok(())
     }
 
     /// Who asks.
@@ -120,11 +138,11 @@ impl Identifier {
         now: jiff::Timestamp,
     ) -> Result<Identified, IdentityError> {
         let token = token(evidence.headers)?;
-        let certificate = tls::read(&self.tls, evidence, now)?;
+        let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
         let token = match token {
             None => None,
-            Some(_) if self.issuers.is_empty() => return Err(IdentityError::NoIssuer),
-            Some(token) => Some(self.issuers.read(token, now)?),
+            Some(_) if self.0.settings.jwt.is_empty() => return Err(IdentityError::NoIssuer),
+            Some(token) => Some(self.0.issuers.load().read(token, now)?),
         };
         match (certificate, token) {
             (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),

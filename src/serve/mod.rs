@@ -68,7 +68,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .context("inventory")?,
     );
     let judge = Judge {
-        identifier,
+        identifier: identifier.clone(),
         directory: Arc::clone(&directory),
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
@@ -80,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         sources,
         Arc::clone(&counters),
     ));
-    let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory));
+    let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier);
     let plugin_socket = socket::listen(&config.plugin.socket, SOCKET_MODE, &mut inherited)?;
     let admin_socket = socket::listen(&config.admin.socket, SOCKET_MODE, &mut inherited)?;
     let admin = Admin {
@@ -110,7 +110,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
-    trail.close().await;
+    // What a hung disk still holds was never answered with an allow.
+    if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
+        warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
+    }
     socket::remove(&config.plugin.socket);
     socket::remove(&config.admin.socket);
     info!("stopped");

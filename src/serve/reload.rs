@@ -1,10 +1,11 @@
-//! Reload: policy and directory file are read again; what is bad leaves the good one in force.
+//! Reload: policy, directory file and keys of tokens are read again; what is bad leaves the good one in force.
 
 use std::sync::Arc;
 
 use tracing::{error, info};
 
 use crate::directory::Directory;
+use crate::identity::Identifier;
 use crate::policy::Store;
 
 /// What a reload is about.
@@ -12,11 +13,12 @@ use crate::policy::Store;
 pub struct Reload {
     policy: Arc<Store>,
     directory: Arc<Directory>,
+    identifier: Identifier,
 }
 
 impl Reload {
-    pub(super) fn new(policy: Arc<Store>, directory: Arc<Directory>) -> Self {
-        Self { policy, directory }
+    pub(super) fn new(policy: Arc<Store>, directory: Arc<Directory>, identifier: Identifier) -> Self {
+        Self { policy, directory, identifier }
     }
 
     /// Reads everything again; a message for each part that stays as it was.
@@ -29,6 +31,10 @@ impl Reload {
         if let Err(problem) = self.directory.reload() {
             error!(%problem, "directory not reloaded; the one before stays in use");
             problems.push(format!("directory not reloaded, the one before stays in use: {problem}"));
+        }
+        if let Err(problem) = self.identifier.reload() {
+            error!(%problem, "keys not reloaded; the ones before stay in use");
+            problems.push(format!("keys not reloaded, the ones before stay in use: {problem}"));
         }
         if !problems.is_empty() {
             return Err(problems);

@@ -358,7 +358,9 @@ fn settings_without_protection_are_refused_before_anything_is_sent() {
     );
     let error = Directory::new(toml::from_str(&text).unwrap()).unwrap_err();
     assert!(
-        error.to_string().starts_with("urls: `ldap://h` would send the password in clear text"),
+        error
+            .to_string()
+            .starts_with("directory.ldap.urls: `ldap://h` would send the password in clear text"),
         "{error}"
     );
 }

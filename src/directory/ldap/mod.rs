@@ -59,8 +59,8 @@ pub struct LdapDirectory {
 impl LdapDirectory {
     /// Checks the settings and reads the certificates that they name; connects to nothing.
     pub(super) fn new(settings: LdapSettings) -> Result<Self, SettingsError> {
-        let limits = limits(&settings)?;
-        let ldap = Arc::new(ArcSwap::from_pointee(Ldap::new(&settings)?));
+        let limits = limits(&settings).map_err(named)?;
+        let ldap = Arc::new(ArcSwap::from_pointee(Ldap::new(&settings).map_err(named)?));
         let asked = Arc::clone(&ldap);
         let source = Box::new(move |user| -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(asked.load_full().look_up(user))
@@ -73,15 +73,20 @@ impl LdapDirectory {
     }
 
     pub(super) fn reload(&self) -> Result<(), SettingsError> {
-        let ldap = Ldap::new(&self.settings)?;
+        let ldap = Ldap::new(&self.settings).map_err(named)?;
         self.ldap.store(Arc::new(ldap));
-        self.cache.flush(None);
+        self.cache.expire();
         Ok(())
     }
 
     pub(super) fn flush(&self, user: Option<&str>) {
         self.cache.flush(user);
     }
+}
+
+/// The error with the whole name of its setting.
+fn named(error: SettingsError) -> SettingsError {
+    SettingsError { place: format!("directory.ldap.{}", error.place), ..error }
 }
 
 /// Checks everything that is about time and number.

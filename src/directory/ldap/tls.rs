@@ -16,7 +16,7 @@ pub(super) fn config(settings: &LdapSettings) -> Result<Arc<ClientConfig>, Setti
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| SettingsError::new("[directory.ldap]", format!("TLS cannot be set up: {error}")))?
+        .map_err(|error| SettingsError::new("urls", format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots(settings.ca_file.as_deref())?);
     let config = match (&settings.client_cert_file, &settings.client_key_file) {
         (None, None) => builder.with_no_client_auth(),

@@ -1,4 +1,5 @@
 //! Tests: what tokens are taken, and every known way to have one taken that should not be.
+#![cfg(test)]
 
 use std::sync::LazyLock;
 
@@ -64,8 +65,7 @@ fn load(keys: &Value, more: &Value) -> Result<Issuers, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), keys.to_string()).unwrap();
     let shown = file.path().display().to_string();
-    Issuers::load(vec![settings(file.path(), more)])
-        .map_err(|error| error.to_string().replace(&shown, "FILE"))
+    Issuers::load(&[settings(file.path(), more)]).map_err(|error| error.to_string().replace(&shown, "FILE"))
 }
 
 fn read_with(more: &Value, token: &str) -> Result<Named, TokenError> {
@@ -487,14 +487,14 @@ fn settings_that_cannot_work_are_refused_by_name() {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), all_keys().to_string()).unwrap();
-    let twice = vec![settings(file.path(), &json!({})), settings(file.path(), &json!({"audience": "other"}))];
+    let twice = [settings(file.path(), &json!({})), settings(file.path(), &json!({"audience": "other"}))];
     assert_eq!(
-        Issuers::load(twice).unwrap_err().to_string(),
+        Issuers::load(&twice).unwrap_err().to_string(),
         "`identity.jwt.issuer`: `https://i` is there twice: keep one"
     );
     let gone = settings(std::path::Path::new("/nonexistent"), &json!({}));
     assert_eq!(
-        Issuers::load(vec![gone]).unwrap_err().to_string(),
+        Issuers::load(&[gone]).unwrap_err().to_string(),
         "`identity.jwt.jwks_file`: `/nonexistent` cannot be read: No such file or directory (os error 2)"
     );
 }
@@ -543,4 +543,30 @@ fn a_certificate_and_a_token_must_name_the_same_user() {
         "the client certificate names `alice` and the token names `bob`; use one of them"
     );
     assert_eq!(identify(Some(certificate), "bad"), Err(IdentityError::Token(TokenError::NotJws)));
+}
+
+#[test]
+fn new_keys_are_taken_at_a_reload_and_bad_ones_are_not() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |keys: Value| std::fs::write(file.path(), keys.to_string()).unwrap();
+    let stranger = || json!({"keys": [jwk(&KEYS.stranger, Algorithm::RS256, "s")]});
+    write(stranger());
+    let jwt = vec![settings(file.path(), &json!({}))];
+    let identifier = Identifier::new(Settings { jwt, ..Settings::default() }).unwrap();
+    let headers = [("X-Wharfinger-Token".to_owned(), token(&good()))].into();
+    let user = || {
+        let evidence = Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers };
+        let identified = identifier.identify(evidence, jiff::Timestamp::from_second(NOW).unwrap());
+        identified.map(|identified| identified.user)
+    };
+    assert_eq!(user(), Err(IdentityError::Token(TokenError::UnknownKey)));
+    write(all_keys());
+    assert_eq!(identifier.reload(), Ok(()));
+    assert_eq!(user(), Ok(Some("alice".to_owned())));
+    write(json!({ "keys": [] }));
+    assert!(identifier.reload().is_err());
+    assert_eq!(user(), Ok(Some("alice".to_owned())));
+    write(stranger());
+    assert_eq!(identifier.reload(), Ok(()));
+    assert_eq!(user(), Err(IdentityError::Token(TokenError::UnknownKey)));
 }

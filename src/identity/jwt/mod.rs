@@ -1,6 +1,5 @@
 //! Tokens: a signed JWT of a configured issuer, checked claim by claim.
 
-#[cfg(test)]
 mod attacks;
 mod claims;
 mod error;
@@ -56,13 +55,13 @@ struct Parts<'a> {
 
 impl Issuers {
     /// Checks the settings and reads the key files.
-    pub(super) fn load(settings: Vec<JwtSettings>) -> Result<Self, SettingsError> {
+    pub(super) fn load(settings: &[JwtSettings]) -> Result<Self, SettingsError> {
         // Which provider is in use must not hang on what other packages switch on; a second call changes nothing.
         let (Ok(()) | Err(_)) = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let mut issuers: Vec<Issuer> = Vec::new();
         for settings in settings {
-            let keys = Keys::load(&settings)?;
-            let rules = Rules::new(settings)?;
+            let keys = Keys::load(settings)?;
+            let rules = Rules::new(settings.clone())?;
             if issuers.iter().any(|other| other.rules.issuer() == rules.issuer()) {
                 let message = format!("`{}` is there twice: keep one", rules.issuer().escape_debug());
                 return Err(SettingsError::new("identity.jwt.issuer", message));
@@ -70,11 +69,6 @@ impl Issuers {
             issuers.push(Issuer { rules, keys });
         }
         Ok(Self(issuers))
-    }
-
-    /// Whether nobody is trusted to issue tokens.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The user whom the token names, once its signature and every claim hold.

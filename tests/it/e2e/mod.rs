@@ -1,6 +1,7 @@
 //! End to end: the real docker command line, a real dockerd, the program as built, the shipped policy.
 
 mod failing;
+mod ownership;
 mod people;
 mod policy;
 mod trail;

@@ -64,7 +64,7 @@ fn a_permitted_call_is_explained_by_the_permission_that_matched() {
     let permission = lines.iter().position(|line| line.starts_with("granted image.use")).unwrap() + 1;
     assert_eq!(
         lines[permission],
-        "`allow set:run *` of role developer (group:docker-developers > developer)"
+        "`allow set:create *` of role developer (group:docker-developers > developer)"
     );
 }
 

@@ -1,7 +1,8 @@
 //! The real docker command line, as one person.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::process::{Said, bounded};
 
@@ -9,16 +10,19 @@ use super::process::{Said, bounded};
 #[derive(Clone)]
 pub(crate) struct Docker {
     host: String,
+    config: PathBuf,
     certificates: Option<PathBuf>,
 }
 
 impl Docker {
     pub(super) fn over_tls(port: u16, certificates: &Path) -> Self {
-        Self { host: format!("tcp://127.0.0.1:{port}"), certificates: Some(certificates.to_owned()) }
+        let config = certificates.join("config");
+        Self { host: format!("tcp://127.0.0.1:{port}"), config, certificates: Some(certificates.to_owned()) }
     }
 
     pub(super) fn on_socket(socket: &Path) -> Self {
-        Self { host: format!("unix://{}", socket.display()), certificates: None }
+        let config = socket.with_file_name("docker-config");
+        Self { host: format!("unix://{}", socket.display()), config, certificates: None }
     }
 
     /// `docker ARGUMENTS`, to its end.
@@ -36,10 +40,39 @@ impl Docker {
             .into()
     }
 
+    /// The answer to a call of the Engine API with a JSON body, over TLS: what no command line sends.
+    pub(crate) fn api(&self, method: &str, target: &str, body: &str) -> String {
+        let certificates = self.certificates.as_ref().unwrap();
+        let server = self.host.trim_start_matches("tcp://");
+        let mut client = bounded("openssl")
+            .args(["s_client", "-quiet", "-verify_return_error", "-connect", server, "-CAfile"])
+            .arg(certificates.join("ca.pem"))
+            .arg("-cert")
+            .arg(certificates.join("cert.pem"))
+            .arg("-key")
+            .arg(certificates.join("key.pem"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        // Held open until the answer is there: the client would end with its input.
+        let mut input = client.stdin.take().unwrap();
+        input.write_all(request.as_bytes()).unwrap();
+        let output = client.wait_with_output().unwrap();
+        drop(input);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// A command that finds this engine and this identity in its environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = bounded(program);
-        command.env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", "/nonexistent");
+        command.env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", &self.config);
         for name in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION", "DOCKER_CONTEXT"] {
             command.env_remove(name);
         }

@@ -16,6 +16,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_wharfinger");
 const USERS: &str = r#"
 [users.alice]
 groups = ["docker-developers"]
+[users.erin]
+groups = ["docker-developers"]
 [users.bob]
 groups = ["docker-testers"]
 [users.carol]
@@ -45,9 +47,15 @@ impl Wharfinger {
     pub(crate) fn start_with(ground: &Ground, sections: &str) -> Self {
         let dir = ground.path().to_owned();
         fs::write(dir.join("users.toml"), USERS).unwrap();
+        // The names in calls are looked up on the private engine, unless the test is about that.
+        let inventory = if sections.contains("[inventory]") {
+            String::new()
+        } else {
+            format!("[inventory]\ndocker_socket = {:?}\n", dir.join("docker.sock"))
+        };
         let config = format!(
             "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[audit]\ndatabase = {trail:?}\n\
-             [directory.file]\npath = {users:?}\n{sections}",
+             [directory.file]\npath = {users:?}\n{inventory}{sections}",
             plugin = ground.plugin_socket(),
             admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
@@ -133,8 +141,8 @@ impl Drop for Wharfinger {
     }
 }
 
-/// A whole wharf: the program, an engine that asks it, an image to run. Alice is a developer, bob a tester,
-/// carol an admin, olga an operator; dave has no role, and mallory is not in the directory.
+/// A whole wharf: the program, an engine that asks it, an image to run. Alice and erin are developers, bob is a
+/// tester, carol an admin, olga an operator; dave has no role, and mallory is not in the directory.
 pub(crate) struct Wharf {
     // In this order: the engine ends before the plugin that it asks, and the directory goes last.
     pub(crate) dockerd: Dockerd,
@@ -150,7 +158,7 @@ impl Wharf {
 
     /// With more sections in the configuration, which may name files in the directory that `sections` gets.
     pub(crate) fn start_with(sections: impl FnOnce(&Path) -> String) -> Self {
-        let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "mallory"]);
+        let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "erin", "mallory"]);
         let wharfinger = Wharfinger::start_with(&ground, &sections(ground.path()));
         let dockerd = Dockerd::start(&ground);
         dockerd.import_busybox("carol");
