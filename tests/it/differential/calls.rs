@@ -8,7 +8,7 @@ pub(super) struct Prepared {
     pub(super) name: &'static str,
     pub(super) before: Vec<Request>,
     pub(super) request: Request,
-    /// Whether the plain spelling is a call that clients make, and so must not be refused.
+    /// Whether the plain spelling is a call that clients make: every engine does it, and it must not be refused.
     pub(super) usual: bool,
 }
 

@@ -42,8 +42,10 @@ fn every_plain_call_does_something_and_all_of_it_is_required() {
     for call in calls::all() {
         let mut before = bench.prepare(&call);
         let outcome = bench.try_out(&call, &call.request, &mut before);
-        assert!(!outcome.effects.is_empty(), "`{}` did nothing: {outcome:?}", call.name);
-        assert!(outcome.is_taken() || !call.usual, "`{}` is refused: {outcome:?}", call.name);
+        if call.usual {
+            assert!(!outcome.effects.is_empty(), "`{}` did nothing: {outcome:?}", call.name);
+            assert!(outcome.is_taken(), "`{}` is refused: {outcome:?}", call.name);
+        }
         assert_eq!(outcome.unrequired(), Vec::<String>::new(), "`{}`", call.name);
     }
 }
