@@ -1,10 +1,8 @@
 //! Doors for the fuzz targets, each with the properties that any input must leave true; built for them alone.
 
-use std::collections::BTreeMap;
-
 use super::json::{self, Json, Object};
 use super::query::Query;
-use super::{Call, Door, classify, hostpath, reference, uri};
+use super::{hostpath, reference, uri};
 
 /// A request target is read or refused, and what is read is clean and has one spelling that reads the same.
 pub fn target(bytes: &[u8]) {
@@ -38,30 +36,6 @@ pub fn body(bytes: &[u8]) {
     assert_eq!(json::read(text.as_bytes()), Ok(value.clone()));
     if let Ok(fields) = value.as_fields("", &["HostConfig", "Image", "Binds", "Kelvin"]) {
         assert!(fields.unknown().all(|(key, value)| key != "HostConfig" && !value.is_zero()));
-    }
-}
-
-/// A call, written as `METHOD target`, a line's end and its body, is classified or refused through
-/// both doors; the gateway's word makes it need no more, and no requirement holds what is no name.
-pub fn call(bytes: &[u8]) {
-    let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
-    let line = parts.next().and_then(|line| std::str::from_utf8(line).ok());
-    let Some((method, uri)) = line.and_then(|line| line.split_once(' ')) else { return };
-    let body = parts.next().filter(|body| !body.is_empty());
-    let length = body.map_or(0, <[u8]>::len).to_string();
-    let headers = BTreeMap::from([("Content-Length".to_owned(), length)]);
-    let through = |door| classify(&Call { method, uri, headers: &headers, body, door });
-    match (through(Door::Plugin), through(Door::Gateway)) {
-        (Ok(plugin), Ok(gateway)) => {
-            assert_eq!(plugin.operation, gateway.operation);
-            for requirement in &gateway.requirements {
-                assert!(plugin.requirements.iter().any(|needed| needed == requirement), "{requirement}");
-                assert!(!requirement.resource.name.is_empty());
-                assert!(!requirement.resource.name.chars().any(char::is_control));
-            }
-        }
-        (Err(plugin), Err(gateway)) => assert_eq!(plugin.operation, gateway.operation),
-        (plugin, gateway) => assert!(plugin.is_err() && gateway.is_ok()),
     }
 }
 
