@@ -1,5 +1,6 @@
 //! End to end: the real docker command line, a real dockerd, the program as built, the shipped policy.
 
+mod directory;
 mod failing;
 mod ownership;
 mod people;

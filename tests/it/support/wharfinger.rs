@@ -53,13 +53,17 @@ impl Wharfinger {
         } else {
             format!("[inventory]\ndocker_socket = {:?}\n", dir.join("docker.sock"))
         };
+        let directory = if sections.contains("[directory.") {
+            String::new()
+        } else {
+            format!("[directory.file]\npath = {:?}\n", dir.join("users.toml"))
+        };
         let config = format!(
             "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[audit]\ndatabase = {trail:?}\n\
-             [directory.file]\npath = {users:?}\n{inventory}{sections}",
+             {directory}{inventory}{sections}",
             plugin = ground.plugin_socket(),
             admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
-            users = dir.join("users.toml"),
         );
         fs::write(dir.join("wharfinger.toml"), config).unwrap();
         let mut wharfinger = Self { dir, process: None };
