@@ -1,4 +1,5 @@
 //! A stand-in for dockerd in unit tests: lists what it was given, and remembers what it was asked.
+#![cfg(test)]
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

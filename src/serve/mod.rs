@@ -110,7 +110,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
-    trail.close().await;
+    // What a hung disk still holds was never answered with an allow.
+    if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
+        warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
+    }
     socket::remove(&config.plugin.socket);
     socket::remove(&config.admin.socket);
     info!("stopped");

@@ -1,6 +1,7 @@
 //! The ground itself: a private engine starts, answers the right people, and leaves nothing behind.
 
 use crate::support::dockerd::{Dockerd, Ground};
+use crate::support::process::{Said, bounded};
 use crate::support::stub;
 
 #[test]
@@ -49,6 +50,23 @@ fn the_engine_asks_the_plugin_of_the_ground_and_nobody_else() {
 
     let expected = "Error response from daemon: authorization denied by plugin wharfinger: not today";
     assert_eq!((over_tls.as_str(), on_the_socket.as_str()), (expected, expected));
+}
+
+#[test]
+fn the_engine_and_the_command_line_are_the_ones_on_the_path() {
+    let ground = Ground::new(&["carol"]);
+    let dockerd = Dockerd::start_asking(&ground, "");
+
+    let format = "--format={{.Client.Version}} {{.Server.Version}}";
+    let answered = dockerd.docker("carol").run(&["version", format]).ok();
+
+    assert_eq!(answered, format!("{} {}", version_of("docker"), version_of("dockerd")));
+}
+
+/// The version in `Docker version 1.2.3, build 4567`.
+fn version_of(program: &str) -> String {
+    let said = Said::from(bounded(program).arg("--version").output().unwrap()).ok();
+    said.trim_start_matches("Docker version ").split(',').next().unwrap().to_owned()
 }
 
 fn processes_that_name(what: &str) -> Vec<String> {

@@ -10,16 +10,19 @@ use super::process::{Said, bounded};
 #[derive(Clone)]
 pub(crate) struct Docker {
     host: String,
+    config: PathBuf,
     certificates: Option<PathBuf>,
 }
 
 impl Docker {
     pub(super) fn over_tls(port: u16, certificates: &Path) -> Self {
-        Self { host: format!("tcp://127.0.0.1:{port}"), certificates: Some(certificates.to_owned()) }
+        let config = certificates.join("config");
+        Self { host: format!("tcp://127.0.0.1:{port}"), config, certificates: Some(certificates.to_owned()) }
     }
 
     pub(super) fn on_socket(socket: &Path) -> Self {
-        Self { host: format!("unix://{}", socket.display()), certificates: None }
+        let config = socket.with_file_name("docker-config");
+        Self { host: format!("unix://{}", socket.display()), config, certificates: None }
     }
 
     /// `docker ARGUMENTS`, to its end.
@@ -69,7 +72,7 @@ impl Docker {
     /// A command that finds this engine and this identity in its environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = bounded(program);
-        command.env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", "/nonexistent");
+        command.env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", &self.config);
         for name in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION", "DOCKER_CONTEXT"] {
             command.env_remove(name);
         }
