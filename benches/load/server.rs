@@ -81,11 +81,13 @@ fn configure(dir: &Path, user: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
     )?;
     let config = format!(
         "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[directory.file]\npath = {users:?}\n\
-         [audit]\ndatabase = {trail:?}\n",
+         [audit]\ndatabase = {trail:?}\n[inventory]\ndatabase = {inventory:?}\ndocker_socket = {docker:?}\n",
         plugin = at("plugin.sock"),
         admin = at("admin.sock"),
         users = at("users.toml"),
         trail = at("audit.db"),
+        inventory = at("inventory.db"),
+        docker = at("docker.sock"),
     );
     fs::write(at("wharfinger.toml"), config)?;
     Ok((dir.join("wharfinger.toml"), dir.join("plugin.sock")))

@@ -1,5 +1,6 @@
 //! The program under test: its daemon with a private configuration, and its command line.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,13 @@ groups = ["docker-operators"]
 [groups.docker-admins]
 "#;
 
+/// `[directory]` with the people of the tests in a file.
+fn file_of_users(dir: &Path) -> String {
+    let path = dir.join("users.toml");
+    fs::write(&path, USERS).unwrap();
+    format!("[directory.file]\npath = {:?}\n", path.display().to_string())
+}
+
 /// The daemon. It ends when this is dropped.
 pub(crate) struct Wharfinger {
     dir: PathBuf,
@@ -40,27 +48,26 @@ pub(crate) struct Wharfinger {
 impl Wharfinger {
     /// Starts the daemon as the plugin of `ground`, with the shipped policy and a file of users.
     pub(crate) fn start(ground: &Ground) -> Self {
-        Self::start_with(ground, "[policy]\n")
+        Self::start_with(ground, "")
     }
 
-    /// The same, with these sections added to the configuration.
+    /// The same, with these sections in the configuration, in place of the default ones.
     pub(crate) fn start_with(ground: &Ground, sections: &str) -> Self {
         let dir = ground.path().to_owned();
-        fs::write(dir.join("users.toml"), USERS).unwrap();
-        // The names in calls are looked up on the private engine, unless the test is about that.
-        let inventory = if sections.contains("[inventory]") {
-            String::new()
-        } else {
-            format!("[inventory]\ndocker_socket = {:?}\n", dir.join("docker.sock"))
-        };
-        let directory = if sections.contains("[directory.") {
-            String::new()
-        } else {
-            format!("[directory.file]\npath = {:?}\n", dir.join("users.toml"))
-        };
+        let mut sections = sections.to_owned();
+        // The default of each section that the test is not about; names are looked up on the private engine.
+        if !sections.contains("[directory.") {
+            sections += &file_of_users(&dir);
+        }
+        if !sections.contains("[inventory]") {
+            let docker = dir.join("docker.sock");
+            writeln!(sections, "[inventory]\ndocker_socket = '{}'\ndeadline = '10s'", docker.display())
+                .unwrap();
+        }
+        // Deadlines that a busy machine keeps.
         let config = format!(
-            "[plugin]\nsocket = {plugin:?}\n[admin]\nsocket = {admin:?}\n[audit]\ndatabase = {trail:?}\n\
-             {directory}{inventory}{sections}",
+            "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n[admin]\nsocket = {admin:?}\n\
+             [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n{sections}",
             plugin = ground.plugin_socket(),
             admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
@@ -160,7 +167,7 @@ impl Wharf {
         Self::start_with(|_| String::new())
     }
 
-    /// With more sections in the configuration, which may name files in the directory that `sections` gets.
+    /// With these sections in the configuration; they may name files in the directory that they are told.
     pub(crate) fn start_with(sections: impl FnOnce(&Path) -> String) -> Self {
         let ground = Ground::new(&["alice", "bob", "carol", "olga", "dave", "erin", "mallory"]);
         let wharfinger = Wharfinger::start_with(&ground, &sections(ground.path()));
