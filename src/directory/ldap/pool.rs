@@ -19,8 +19,9 @@ const REST: Duration = Duration::from_secs(30);
 /// The longest time for one search.
 const SEARCH_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// After all servers failed, callers are told so for this long without another attempt.
-const BACKOFF: Duration = Duration::from_secs(1);
+/// After all servers failed, callers are told so for this long without another attempt: look-ups that were
+/// under way together do not each try all servers, and the cache's next question does.
+const BACKOFF: Duration = Duration::from_millis(500);
 
 /// A refused password is not sent again for so long: directories lock accounts after some attempts.
 const ACCOUNT_REST: Duration = Duration::from_mins(1);

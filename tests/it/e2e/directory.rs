@@ -1,6 +1,7 @@
 //! Groups from a real directory server, asked by the program for calls of the real docker command line.
 
 use super::denial;
+use crate::support::process::wait_for;
 use crate::support::slapd::{Slapd, Way};
 use crate::support::tree::Tree;
 use crate::support::wharfinger::Wharf;
@@ -63,6 +64,9 @@ fn old_groups_serve_past_their_time_only_while_the_server_is_dead() {
     server.run();
 
     wharf.docker("alice", &["create", "busybox", "true"]).ok();
-    let (known, _) = denial(wharf.docker("bob", &["create", "busybox", "true"]));
-    assert!(known.starts_with("bob may not "), "{known}");
+    wait_for(
+        "the server to be asked again",
+        || denial(wharf.docker("bob", &["ps"])).0.starts_with("bob may not ").then_some(()),
+        String::new,
+    );
 }
