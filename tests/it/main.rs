@@ -10,6 +10,7 @@ mod architecture;
 mod audit;
 mod canary;
 mod cli;
+mod differential;
 mod e2e;
 mod harness;
 mod hostile_ldap;

@@ -20,7 +20,17 @@ pub(crate) struct Ground {
 impl Ground {
     /// A directory with a certificate authority and a client certificate for each of `people`.
     pub(crate) fn new(people: &[&str]) -> Self {
-        let dir = tempfile::Builder::new().prefix("wf-").tempdir().unwrap();
+        Self::at(&std::env::temp_dir(), people)
+    }
+
+    /// The same in memory, where that is to be had: for tests that make and remove thousands of containers.
+    pub(crate) fn in_memory(people: &[&str]) -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::at(memory, people) } else { Self::new(people) }
+    }
+
+    fn at(parent: &Path, people: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("wf-").tempdir_in(parent).unwrap();
         fs::create_dir(dir.path().join("plugins")).unwrap();
         let made = bounded(ENGINE).arg("certs").arg(dir.path()).args(people).output().unwrap();
         assert!(made.status.success(), "certificates: {made:?}");
@@ -81,7 +91,12 @@ impl Dockerd {
 
     /// The docker command line on the raw Unix socket, without any identity.
     pub(crate) fn docker_without_identity(&self) -> Docker {
-        Docker::on_socket(&self.dir.join("docker.sock"))
+        Docker::on_socket(&self.raw_socket())
+    }
+
+    /// The raw Unix socket itself.
+    pub(crate) fn raw_socket(&self) -> PathBuf {
+        self.dir.join("docker.sock")
     }
 
     /// Imports the image `busybox:latest` as `person`.

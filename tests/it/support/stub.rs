@@ -1,25 +1,55 @@
-//! A plugin that always answers the same, to try the ground without the program.
+//! Plugins that always answer the same, to try the ground without the program.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 /// Answers every question on `socket` with `answer`, until the test process ends.
 pub(crate) fn answering(socket: &Path, answer: &'static str) {
+    serve_all(socket, answer, &Arc::default());
+}
+
+/// A plugin that allows everything and keeps what it was asked.
+pub(crate) struct Recorder {
+    questions: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Recorder {
+    /// Starts answering on `socket`, until the test process ends.
+    pub(crate) fn start(socket: &Path) -> Self {
+        let questions = Arc::default();
+        serve_all(socket, r#"{"Allow":true}"#, &questions);
+        Self { questions }
+    }
+
+    /// The questions of the request phase since the last call of this, in the order they came.
+    pub(crate) fn take(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.questions.lock().unwrap())
+    }
+}
+
+fn serve_all(socket: &Path, answer: &'static str, questions: &Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = UnixListener::bind(socket).unwrap();
+    let questions = Arc::clone(questions);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || serve(stream, answer));
+            let questions = Arc::clone(&questions);
+            std::thread::spawn(move || serve(stream, answer, &questions));
         }
     });
 }
 
-fn serve(stream: UnixStream, answer: &str) -> Option<()> {
+fn serve(stream: UnixStream, answer: &str, questions: &Mutex<Vec<Vec<u8>>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     loop {
         let (first, length) = head(&mut reader)?;
-        reader.read_exact(&mut vec![0; length]).ok()?;
+        let mut question = vec![0; length];
+        reader.read_exact(&mut question).ok()?;
+        if first.contains("AuthZReq") {
+            questions.lock().unwrap().push(question);
+        }
         let body = if first.contains("Plugin.Activate") { r#"{"Implements":["authz"]}"# } else { answer };
         write!(writer, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).ok()?;
     }
