@@ -3,7 +3,7 @@
 #
 #   . packaging/lib/prepare.sh      from the top of the project
 #   prepare dockerd openssl …       each command: the machine's own if it has one, else a package's, unpacked
-#   prepare_compiler                a C compiler, installed as the machine's own if it has none
+#   prepare_compiler                a C compiler and the CA certificates, installed as the machine's own if it has none
 #
 # Packages with daemons in them (docker.io, slapd) are downloaded and unpacked to target/tools, not installed:
 # no unit is enabled, no user made, no service started or restarted, and a Docker or OpenLDAP that is already
@@ -43,14 +43,23 @@ prepare() {
 # busybox must be the static one: it becomes the only file of an image.
 has() {
   command -v "$1" >/dev/null || return 1
-  [ "$1" != busybox ] || ! LC_ALL=C ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'
+  [ "$1" != busybox ] || is_static "$(command -v busybox)"
+}
+
+# Not through a pipe: a reader that has seen enough would make the whole fail.
+is_static() {
+  case "$(LC_ALL=C ldd "$1" 2>/dev/null)" in *"=>"*) return 1 ;; esac
 }
 
 prepare_compiler() {
-  ! command -v cc >/dev/null || return 0
-  can_install cc || return 1
-  echo "prepare: installing gcc"
-  DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends gcc libc6-dev >/dev/null
+  local packages=()
+  command -v cc >/dev/null || packages+=(gcc libc6-dev)
+  # Without them cargo fetches nothing, and a directory over TLS is trusted by its own CA alone.
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+  [ ${#packages[@]} -gt 0 ] || return 0
+  can_install "${packages[*]}" || return 1
+  echo "prepare: installing ${packages[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends "${packages[@]}" >/dev/null
 }
 
 can_install() {
@@ -77,7 +86,7 @@ unpack() {
 # The libraries that were unpacked are for the programs that were unpacked, and for nothing else.
 wrap() {
   local libraries
-  if ! LC_ALL=C ldd "$1" 2>/dev/null | grep -q '=>'; then ln -sf "$1" "$TOOLS/bin/${1##*/}"; return; fi
+  if is_static "$1"; then ln -sf "$1" "$TOOLS/bin/${1##*/}"; return; fi
   libraries=$(printf '%s:' "$2"/usr/lib/*-linux-gnu "$2"/lib/*-linux-gnu)
   printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "${libraries%:}" "$1" > "$TOOLS/bin/${1##*/}"
   chmod +x "$TOOLS/bin/${1##*/}"

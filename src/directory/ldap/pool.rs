@@ -58,7 +58,7 @@ impl Pool {
         Ok(Self {
             failed: Mutex::new(vec![None; servers.len()]),
             account: account(settings, &servers)?,
-            tls: tls::config(settings)?,
+            tls: tls::config(settings, servers.iter().any(Server::speaks_tls))?,
             connect_timeout: settings.connect_timeout,
             // So that a silent server is noticed as such, and time is left for another one.
             search_timeout: settings.lookup_deadline * 3 / 8,

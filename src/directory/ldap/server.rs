@@ -38,6 +38,14 @@ pub(super) enum Security {
 }
 
 impl Server {
+    /// Whether its certificate has to be judged.
+    pub(super) const fn speaks_tls(&self) -> bool {
+        match &self.way {
+            Way::Local(_) | Way::Tcp { security: Security::Cleartext, .. } => false,
+            Way::Tcp { security: Security::Tls(_) | Security::StartTls(_), .. } => true,
+        }
+    }
+
     /// Reads a URL; `starttls` is for `ldap://`.
     ///
     /// # Errors

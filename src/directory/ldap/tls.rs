@@ -11,13 +11,13 @@ use super::LdapSettings;
 use crate::directory::SettingsError;
 
 /// Builds it from the files that the settings name; always our own, since the library's trusts nobody at
-/// all where one of the host's certificates is unreadable.
-pub(super) fn config(settings: &LdapSettings) -> Result<Arc<ClientConfig>, SettingsError> {
+/// all where one of the host's certificates is unreadable. Nobody has to be trusted where TLS is not `spoken`.
+pub(super) fn config(settings: &LdapSettings, spoken: bool) -> Result<Arc<ClientConfig>, SettingsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| SettingsError::new("urls", format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots(settings.ca_file.as_deref())?);
+        .with_root_certificates(roots(settings.ca_file.as_deref(), spoken)?);
     let config = match (&settings.client_cert_file, &settings.client_key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
@@ -39,7 +39,7 @@ pub(super) fn config(settings: &LdapSettings) -> Result<Arc<ClientConfig>, Setti
     Ok(Arc::new(config))
 }
 
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SettingsError> {
+fn roots(ca_file: Option<&Path>, needed: bool) -> Result<RootCertStore, SettingsError> {
     let mut store = RootCertStore::empty();
     if let Some(path) = ca_file {
         for certificate in certificates("ca_file", path)? {
@@ -51,7 +51,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SettingsError> {
     }
     // One unreadable certificate of the host must not cost the others.
     let (_, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if store.is_empty() {
+    if store.is_empty() && needed {
         return Err(SettingsError::new(
             "ca_file",
             "is not set, and this host has no CA certificates; set it",
