@@ -202,7 +202,7 @@ mod tests {
     fn a_locked_file_means_denial_and_the_trail_tells_of_it_afterwards() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.db");
-        let impatient = Settings { deadline: Duration::from_millis(10), ..settings(&path) };
+        let impatient = Settings { deadline: Duration::from_millis(250), ..settings(&path) };
         let mut writer = Writer::new(Ledger::open(impatient).unwrap(), Arc::new(Shared::default()));
         let failing = |writer: &Writer| writer.shared.failing.lock().unwrap().clone();
         let other = rusqlite::Connection::open(&path).unwrap();

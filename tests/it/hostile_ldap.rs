@@ -6,21 +6,26 @@ use crate::support::hostile::{Hostile, Kind, Reply, done, entry, message, outcom
 use crate::support::slapd::patient;
 
 fn directory(server: &Hostile) -> Directory {
-    directory_with(server, "allow_cleartext = true\n")
+    directory_with(server, "allow_cleartext = true\n", "40s")
 }
 
-fn directory_with(server: &Hostile, more: &str) -> Directory {
+fn directory_with(server: &Hostile, more: &str, deadline: &str) -> Directory {
     let password = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let settings = format!(
         "{}bind_dn = 'cn=x'\nbind_password_file = '{password}'\n{more}",
-        patient(&[&server.url()]).replace("lookup_deadline = '40s'", "lookup_deadline = '8s'")
+        patient(&[&server.url()])
+            .replace("lookup_deadline = '40s'", &format!("lookup_deadline = '{deadline}'"))
     );
     Directory::new(toml::from_str::<Settings>(&settings).unwrap()).unwrap()
 }
 
 /// The reason for which the first look-up fails, after which the process still works.
 async fn reason(server: &Hostile) -> String {
-    match directory(server).groups("alice").await {
+    reason_of(&directory(server)).await
+}
+
+async fn reason_of(directory: &Directory) -> String {
+    match directory.groups("alice").await {
         Err(DirectoryError::Unavailable(reason) | DirectoryError::Incomplete(reason)) => reason,
         other => panic!("it was to be unavailable: {other:?}"),
     }
@@ -74,7 +79,8 @@ async fn an_endless_answer_is_cut_off() {
 #[tokio::test]
 async fn a_silent_server_is_given_up() {
     let server = Hostile::searching(|_| Reply::Silence);
-    assert_eq!(reason(&server).await, "the server did not answer in time");
+    let soon = directory_with(&server, "allow_cleartext = true\n", "2s");
+    assert_eq!(reason_of(&soon).await, "the server did not answer in time");
 }
 
 #[tokio::test]
@@ -100,7 +106,8 @@ async fn an_answer_to_another_question_is_not_taken_for_ours() {
         let id = request.id + 50;
         Reply::Send([entry(id, "uid=alice", &[("uid", &["alice"])]), done(id, 0)].concat())
     });
-    assert_eq!(reason(&server).await, "the server did not answer in time");
+    let soon = directory_with(&server, "allow_cleartext = true\n", "2s");
+    assert_eq!(reason_of(&soon).await, "the server did not answer in time");
 }
 
 #[tokio::test]
@@ -148,7 +155,7 @@ async fn bytes_after_the_answer_to_starttls_are_refused() {
         Reply::Send([message(request.id, &outcome(0x78, 0)), message(2, &outcome(0x61, 0))].concat())
     });
     let url = server.url();
-    let error = directory_with(&server, "starttls = true\n").groups("alice").await.unwrap_err();
+    let error = directory_with(&server, "starttls = true\n", "40s").groups("alice").await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("identity unavailable: {url}: StartTLS failed: the server sent more than the answer")
@@ -162,7 +169,7 @@ async fn a_refused_starttls_does_not_fall_back_to_clear_text() {
         Reply::Send(message(request.id, &outcome(0x78, 2)))
     });
     let url = server.url();
-    let error = directory_with(&server, "starttls = true\n").groups("alice").await.unwrap_err();
+    let error = directory_with(&server, "starttls = true\n", "40s").groups("alice").await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("identity unavailable: {url}: the server refuses StartTLS with code 2; use `ldaps://`")

@@ -16,11 +16,9 @@ use crate::directory::SettingsError;
 /// A server that failed is tried after the others for so long.
 const REST: Duration = Duration::from_secs(30);
 
-/// The longest time for one search.
-const SEARCH_TIMEOUT: Duration = Duration::from_millis(1500);
-
-/// After all servers failed, callers are told so for this long without another attempt.
-const BACKOFF: Duration = Duration::from_secs(1);
+/// After all servers failed, callers are told so for this long without another attempt: look-ups that were
+/// under way together do not each try all servers, and the cache's next question does.
+const BACKOFF: Duration = Duration::from_millis(500);
 
 /// A refused password is not sent again for so long: directories lock accounts after some attempts.
 const ACCOUNT_REST: Duration = Duration::from_mins(1);
@@ -62,8 +60,8 @@ impl Pool {
             account: account(settings, &servers)?,
             tls: tls::config(settings)?,
             connect_timeout: settings.connect_timeout,
-            // Half the deadline at most, so that a silent server is noticed as such, and not only as a slow look-up.
-            search_timeout: SEARCH_TIMEOUT.min(settings.lookup_deadline / 2),
+            // So that a silent server is noticed as such, and time is left for another one.
+            search_timeout: settings.lookup_deadline * 3 / 8,
             state: AsyncMutex::default(),
             servers,
         })

@@ -68,7 +68,8 @@ pub struct LdapSettings {
     /// The longest time to connect, TLS and bind included, for one server.
     #[serde(default = "connect_timeout", with = "crate::config::duration")]
     pub connect_timeout: Duration,
-    /// The longest time for a whole look-up, other servers included; calls do not wait for all of it.
+    /// The longest time for a whole look-up, other servers included; calls do not wait for all of it. One
+    /// search may take three eighths of it.
     #[serde(default = "lookup_deadline", with = "crate::config::duration")]
     pub lookup_deadline: Duration,
     /// The longest time that a call waits for a look-up before it is denied.

@@ -56,7 +56,7 @@ fn no_spelling_of_a_sample_makes_the_engine_do_what_was_not_required() {
 }
 
 #[test]
-#[ignore = "takes a quarter of an hour: cargo test --test it differential -- --ignored"]
+#[ignore = "takes a quarter of an hour: `tests/run long` runs it"]
 fn no_spelling_makes_the_engine_do_what_was_not_required() {
     Bench::new().try_spellings(|_| true);
 }

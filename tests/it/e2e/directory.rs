@@ -1,6 +1,7 @@
 //! Groups from a real directory server, asked by the program for calls of the real docker command line.
 
 use super::denial;
+use crate::support::process::wait_for;
 use crate::support::slapd::{Slapd, Way};
 use crate::support::tree::Tree;
 use crate::support::wharfinger::Wharf;
@@ -45,4 +46,27 @@ fn a_directory_that_does_not_answer_keeps_who_is_known_going_and_lets_nobody_els
     assert!(unknown.contains("bob"), "{unknown}");
     let explained = wharf.wharfinger.cli(&["explain", &id]).ok();
     assert!(explained.contains("directory"), "{explained}");
+}
+
+#[test]
+fn old_groups_serve_past_their_time_only_while_the_server_is_dead() {
+    let mut server = Slapd::start_with(&people(), "");
+    // Old at once: the directory is asked about every call.
+    let wharf = Wharf::start_with(|_| format!("{}cache_ttl = '1ms'\n", asking(&server)));
+    wharf.docker("alice", &["create", "busybox", "true"]).ok();
+
+    server.kill();
+
+    wharf.docker("alice", &["create", "busybox", "true"]).ok();
+    let (unknown, _) = denial(wharf.docker("bob", &["create", "busybox", "true"]));
+    assert!(unknown.contains("identity unavailable"), "{unknown}");
+
+    server.run();
+
+    wharf.docker("alice", &["create", "busybox", "true"]).ok();
+    wait_for(
+        "the server to be asked again",
+        || denial(wharf.docker("bob", &["ps"])).0.starts_with("bob may not ").then_some(()),
+        String::new,
+    );
 }

@@ -5,6 +5,7 @@ mod failing;
 mod ownership;
 mod people;
 mod policy;
+mod token;
 mod trail;
 
 use crate::support::process::Said;

@@ -8,8 +8,10 @@ use crate::support::wharfinger::Wharf;
 
 /// Starts a container of `person` that runs until it is stopped, and returns its ID.
 fn started(wharf: &Wharf, person: &str, name: &str) -> String {
+    // Newer engines rename no container on the usual network where that was never set up, as here.
+    let create = ["run", "-d", "--network", "none", "--name", name, "busybox"];
     let sleeping = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"];
-    wharf.docker(person, &[&["run", "-d", "--name", name, "busybox"], &sleeping[..]].concat()).ok()
+    wharf.docker(person, &[&create[..], &sleeping].concat()).ok()
 }
 
 fn beginning(id: &str, length: usize) -> &str {
@@ -127,7 +129,8 @@ fn a_volume_belongs_to_who_made_it_and_not_to_who_makes_it_again() {
     denial(wharf.docker("erin", &["volume", "rm", "data"]));
 
     // Gone by a call that does not name it, and made again by another person's container.
-    wharf.docker("carol", &["volume", "prune", "-f"]).ok();
+    // As older clients call it: newer ones leave volumes with names alone.
+    wharf.as_("carol").api("POST", "/v1.41/volumes/prune", "");
     wharf.docker("erin", &["create", "--name", "erins", "-v", "data:/data", "busybox", "true"]).ok();
     wharf.docker("carol", &["rm", "erins"]).ok();
     denial(wharf.docker("alice", &["volume", "rm", "data"]));
