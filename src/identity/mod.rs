@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
@@ -100,8 +100,7 @@ pub struct Identifier(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    /// Replaced whole when the key files were read again.
-    issuers: ArcSwap<jwt::Issuers>,
+    issuers: jwt::Issuers,
 }
 
 impl Identifier {
@@ -111,18 +110,43 @@ impl Identifier {
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
-        let issuers = ArcSwap::from_pointee(jwt::Issuers::load(&settings.jwt)?);
+        let issuers = jwt::Issuers::load(&settings.jwt)?;
         Ok(Self(Arc::new(Inner { settings, issuers })))
     }
 
-    /// Reads the key files again; where one is bad, the keys before it stay in use.
+    /// Reads the files again; where one is bad, everything stays as it was.
     ///
     /// # Errors
     /// What is wrong with the new content.
     pub fn reload(&self) -> Result<(), SettingsError> {
-        let issuers = jwt::Issuers::load(&self.0.settings.jwt)?;
-        self.0.issuers.store(Arc::new(issuers));
-        Ok(())
+        self.0.issuers.reload()
+    }
+
+    /// Fetches the keys of issuers, and fetches them again as they grow old, until `stop` is set.
+    pub async fn keep(&self, now: fn() -> jiff::Timestamp, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.0.issuers.keep(now) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Who asks, after the keys of a token's issuer were fetched anew where the token's is not among them.
+    ///
+    /// # Errors
+    /// As [`Identifier::identify`].
+    pub async fn ask(
+        &self,
+        evidence: Evidence<'_>,
+        now: jiff::Timestamp,
+    ) -> Result<Identified, IdentityError> {
+        let first = self.identify(evidence, now);
+        if first == Err(IdentityError::Token(TokenError::UnknownKey))
+            && let Some(token) = token(evidence.headers)?
+            && self.0.issuers.refetch(token, now).await
+        {
+            return self.identify(evidence, now);
+        }
+        first
     }
 
     /// Who asks.
@@ -141,8 +165,8 @@ impl Identifier {
         let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
         let token = match token {
             None => None,
-            Some(_) if self.0.settings.jwt.is_empty() => return Err(IdentityError::NoIssuer),
-            Some(token) => Some(self.0.issuers.load().read(token, now)?),
+            Some(_) if self.0.issuers.is_empty() => return Err(IdentityError::NoIssuer),
+            Some(token) => Some(self.0.issuers.read(token, now)?),
         };
         match (certificate, token) {
             (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),

@@ -86,7 +86,7 @@ impl Judge {
             expected: None,
             decision: deny(Cause::Internal, "not decided".to_owned()),
         };
-        let identified = match self.identifier.identify(evidence, now) {
+        let identified = match self.identifier.ask(evidence, now).await {
             Ok(identified) => identified,
             // Bad evidence is a denial and never "anonymous": a client must not choose how it is seen.
             Err(error) => {

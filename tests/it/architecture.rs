@@ -9,7 +9,8 @@ const MAY_USE: &[(&str, &str)] = &[
     ("authz", ""),
     ("engine", "authz"),
     ("store", ""),
-    ("identity", "config::duration"),
+    ("web", ""),
+    ("identity", "config::duration web"),
     ("directory", "config::duration identity"),
     ("policy", "authz"),
     ("audit", "authz config::duration store"),
@@ -18,7 +19,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("admin", "audit authz directory plugin policy"),
     ("config", "admin audit directory identity inventory plugin policy"),
     ("serve", "admin audit config directory identity inventory plugin policy"),
-    ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store"),
+    ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store web"),
     ("main", "cli"),
 ];
 
