@@ -1,5 +1,6 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
 
+mod ca;
 mod error;
 mod jwt;
 mod name;
@@ -14,14 +15,20 @@ pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
 
 /// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
 const OUR_HEADERS: &str = "x-wharfinger-";
+
+/// How often it is looked whether a list of revoked certificates has changed.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What one question says about who asks.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +108,8 @@ pub struct Identifier(Arc<Inner>);
 struct Inner {
     settings: Settings,
     issuers: jwt::Issuers,
+    /// Replaced whole when its files were read again.
+    issuing: ArcSwap<ca::Issuing>,
 }
 
 impl Identifier {
@@ -111,7 +120,8 @@ impl Identifier {
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
         let issuers = jwt::Issuers::load(&settings.jwt)?;
-        Ok(Self(Arc::new(Inner { settings, issuers })))
+        let issuing = ArcSwap::from_pointee(ca::Issuing::load(&settings.tls)?);
+        Ok(Self(Arc::new(Inner { settings, issuers, issuing })))
     }
 
     /// Reads the files again; where one is bad, everything stays as it was.
@@ -119,14 +129,37 @@ impl Identifier {
     /// # Errors
     /// What is wrong with the new content.
     pub fn reload(&self) -> Result<(), SettingsError> {
-        self.0.issuers.reload()
+        let issuing = ca::Issuing::load(&self.0.settings.tls)?;
+        self.0.issuers.reload()?;
+        self.0.issuing.store(Arc::new(issuing));
+        Ok(())
     }
 
-    /// Fetches the keys of issuers, and fetches them again as they grow old, until `stop` is set.
+    /// Fetches the keys of issuers, and again as they grow old, and reads lists of revoked certificates that
+    /// have changed, until `stop` is set.
     pub async fn keep(&self, now: fn() -> jiff::Timestamp, mut stop: watch::Receiver<bool>) {
         tokio::select! {
-            () = self.0.issuers.keep(now) => {}
+            ((), ()) = async { tokio::join!(self.0.issuers.keep(now), self.watch_lists()) } => {}
             _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Lists are replaced by a timer, far from anybody who would ask for a reload.
+    async fn watch_lists(&self) {
+        let mut seen = ca::stamp(&self.0.settings.tls);
+        while !self.0.settings.tls.crl_files.is_empty() {
+            tokio::time::sleep(LOOK).await;
+            let found = ca::stamp(&self.0.settings.tls);
+            if found != seen {
+                seen = found;
+                match ca::Issuing::load(&self.0.settings.tls) {
+                    Ok(issuing) => {
+                        self.0.issuing.store(Arc::new(issuing));
+                        info!("lists of revoked certificates read again");
+                    }
+                    Err(error) => warn!(%error, "lists of revoked certificates not read; those before stay"),
+                }
+            }
         }
     }
 
@@ -162,7 +195,7 @@ impl Identifier {
         now: jiff::Timestamp,
     ) -> Result<Identified, IdentityError> {
         let token = token(evidence.headers)?;
-        let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
+        let certificate = tls::read(&self.0.settings.tls, &self.0.issuing.load(), evidence, now)?;
         let token = match token {
             None => None,
             Some(_) if self.0.issuers.is_empty() => return Err(IdentityError::NoIssuer),

@@ -26,6 +26,12 @@ pub struct TlsSettings {
     pub user_prefix: String,
     /// Organizational unit to group, such as `{ "Platform Team" = "developers" }`; other units give no group.
     pub unit_groups: BTreeMap<String, String>,
+    /// The CAs that issue people's certificates, in PEM; none means every CA that dockerd trusts.
+    ///
+    /// The very CA that signed a certificate: an intermediate one, where one does it.
+    pub issuer_file: Option<PathBuf>,
+    /// What these CAs have taken back: a list of each, in PEM or DER.
+    pub crl_files: Vec<PathBuf>,
 }
 
 /// A field of a certificate; a user's certificate holds exactly one of it.
