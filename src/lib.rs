@@ -12,6 +12,7 @@ pub mod store;
 pub mod web;
 
 pub mod admin;
+pub mod gateway;
 pub mod plugin;
 
 pub mod cli;

@@ -262,6 +262,7 @@ mod tests {
             auth_method: "TLS",
             peer_certificates: &certificates,
             headers: &headers,
+            attested: None,
         };
         identifier
             .identify(evidence, at.parse().unwrap())

@@ -83,7 +83,8 @@ fn at(seconds: i64) -> Timestamp {
 
 async fn ask(identifier: &Identifier, token: &str, seconds: i64) -> Result<String, IdentityError> {
     let headers = [("X-Wharfinger-Token".to_owned(), token.to_owned())].into();
-    let evidence = Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers };
+    let evidence =
+        Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers, attested: None };
     identifier.ask(evidence, at(seconds)).await.map(|identified| identified.user.unwrap_or_default())
 }
 
@@ -106,7 +107,8 @@ async fn before_the_keys_are_there_tokens_are_denied_and_afterwards_they_are_tak
          or tell your administrator"
     );
     let none = std::collections::BTreeMap::new();
-    let nothing = Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &none };
+    let nothing =
+        Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &none, attested: None };
     assert_eq!(
         identifier.ask(nothing, at(0)).await.map(|identified| identified.user.unwrap_or_default()),
         Ok(String::new())
