@@ -11,6 +11,7 @@ pub mod policy;
 pub mod store;
 
 pub mod admin;
+pub mod gateway;
 pub mod plugin;
 
 pub mod cli;

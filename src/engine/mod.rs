@@ -15,11 +15,14 @@ mod matching;
 mod properties;
 mod query;
 mod readers;
+mod recognise;
 mod reference;
 mod routes;
 mod uri;
 
+pub use body::Body;
 pub use classify::classify;
+pub use recognise::{Recognised, recognise};
 
 /// One Engine API call, as the question or the gateway shows it.
 #[derive(Clone, Copy, Debug)]

@@ -46,12 +46,12 @@ pub enum IdentityError {
     #[error("the token is refused: {0}")]
     Token(#[from] TokenError),
     /// Two pieces of good evidence for two users.
-    #[error("the client certificate names `{certificate}` and the token names `{token}`; use one of them")]
+    #[error("the {} names `{}` and the {} names `{}`; use one of them", one.0, one.1, other.0, other.1)]
     Disagree {
-        /// The certificate's user.
-        certificate: String,
-        /// The token's user.
-        token: String,
+        /// What the first is, and its user.
+        one: (&'static str, String),
+        /// What the second is, and its user.
+        other: (&'static str, String),
     },
 }
 

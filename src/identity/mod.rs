@@ -1,11 +1,13 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
 
+mod attested;
 mod error;
 mod jwt;
 mod name;
 mod settings;
 mod tls;
 
+pub use attested::{Attested, GATEWAY_HEADER};
 pub use error::{IdentityError, SettingsError};
 pub use jwt::TokenError;
 pub use name::{MAX_BYTES, NameError, check as check_name};
@@ -34,6 +36,8 @@ pub struct Evidence<'a> {
     pub peer_certificates: &'a [String],
     /// The call's headers, one value a name.
     pub headers: &'a BTreeMap<String, String>,
+    /// Whom the gateway vouches for, once its ticket was found good.
+    pub attested: Option<&'a Attested>,
 }
 
 /// Who asks, as far as the evidence goes.
@@ -64,7 +68,18 @@ pub enum How {
         /// The token's `jti`, where it has one.
         id: Option<String>,
     },
-    /// Both, naming the same user.
+    /// The gateway, which asked the kernel.
+    Gateway(Attested),
+    /// The gateway, and a token that names the same user.
+    GatewayAndJwt {
+        /// As for [`How::Gateway`].
+        attested: Attested,
+        /// As for [`How::Jwt`].
+        issuer: String,
+        /// As for [`How::Jwt`].
+        id: Option<String>,
+    },
+    /// A certificate and a token that name the same user.
     TlsCertificateAndJwt {
         /// As for [`How::TlsCertificate`].
         fingerprint: String,
@@ -85,6 +100,11 @@ impl fmt::Display for How {
             Self::Anonymous => f.write_str("anonymous"),
             Self::TlsCertificate { fingerprint } => write!(f, "tls sha256:{fingerprint}"),
             Self::Jwt { issuer, id } => token(f, issuer, id),
+            Self::Gateway(attested) => attested.fmt(f),
+            Self::GatewayAndJwt { attested, issuer, id } => {
+                write!(f, "{attested} + ")?;
+                token(f, issuer, id)
+            }
             Self::TlsCertificateAndJwt { fingerprint, issuer, id } => {
                 write!(f, "tls sha256:{fingerprint} + ")?;
                 token(f, issuer, id)
@@ -137,13 +157,16 @@ impl Identifier {
         evidence: Evidence<'_>,
         now: jiff::Timestamp,
     ) -> Result<Identified, IdentityError> {
-        let token = token(evidence.headers)?;
+        let token = token(evidence.headers, evidence.attested.is_some())?;
         let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
         let token = match token {
             None => None,
             Some(_) if self.0.settings.jwt.is_empty() => return Err(IdentityError::NoIssuer),
             Some(token) => Some(self.0.issuers.load().read(token, now)?),
         };
+        if let Some(attested) = evidence.attested {
+            return attested::with(attested, certificate, token);
+        }
         match (certificate, token) {
             (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),
             (Some(tls::Named { user, groups, fingerprint }), None) => {
@@ -160,7 +183,10 @@ impl Identifier {
 /// A certificate and a token that name the same user; which of two users would be meant is nobody's guess.
 fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, IdentityError> {
     if certificate.user != token.user {
-        return Err(IdentityError::Disagree { certificate: certificate.user, token: token.user });
+        return Err(IdentityError::Disagree {
+            one: ("client certificate", certificate.user),
+            other: ("token", token.user),
+        });
     }
     let tls::Named { user, mut groups, fingerprint } = certificate;
     groups.extend(token.groups);
@@ -170,12 +196,15 @@ fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, Identi
     Ok(Identified { user: Some(user), groups, how })
 }
 
-/// The token among the headers, where nothing else claims to be ours.
-fn token(headers: &BTreeMap<String, String>) -> Result<Option<&str>, IdentityError> {
+/// The token among the headers, where nothing else claims to be ours but, perhaps, a good ticket of the gateway's.
+fn token(headers: &BTreeMap<String, String>, attested: bool) -> Result<Option<&str>, IdentityError> {
     let mut found = None;
     for (name, value) in headers {
         let folded = name.to_ascii_lowercase().replace('_', "-");
         if !folded.starts_with(OUR_HEADERS) {
+            continue;
+        }
+        if attested && name == GATEWAY_HEADER {
             continue;
         }
         // A second spelling of the header could be the one that somebody else reads.
@@ -194,7 +223,7 @@ mod tests {
     fn identify(headers: &[(&str, &str)]) -> Result<Identified, IdentityError> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Identifier::new(Settings::default()).unwrap().identify(
-            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers },
+            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers, attested: None },
             jiff::Timestamp::UNIX_EPOCH,
         )
     }

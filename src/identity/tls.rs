@@ -196,8 +196,13 @@ mod tests {
     ) -> Result<Identified, IdentityError> {
         let settings: TlsSettings = toml::from_str(settings).unwrap();
         let headers = BTreeMap::new();
-        let evidence =
-            Evidence { user, auth_method: method, peer_certificates: certificates, headers: &headers };
+        let evidence = Evidence {
+            user,
+            auth_method: method,
+            peer_certificates: certificates,
+            headers: &headers,
+            attested: None,
+        };
         Identifier::new(Settings { tls: settings, ..Settings::default() })
             .unwrap()
             .identify(evidence, at(1_800_000_000))
@@ -232,6 +237,7 @@ mod tests {
             auth_method: "TLS",
             peer_certificates: &certificates,
             headers: &headers,
+            attested: None,
         };
         let identifier = Identifier::new(Settings::default()).unwrap();
         assert_eq!(identifier.identify(evidence, evidence_at).unwrap().user.as_deref(), Some("alice"));

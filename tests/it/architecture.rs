@@ -15,9 +15,10 @@ const MAY_USE: &[(&str, &str)] = &[
     ("audit", "authz config::duration store"),
     ("inventory", "authz config::duration store"),
     ("plugin", "audit authz config::duration directory engine identity inventory policy"),
-    ("admin", "audit authz directory plugin policy"),
-    ("config", "admin audit directory identity inventory plugin policy"),
-    ("serve", "admin audit config directory identity inventory plugin policy"),
+    ("gateway", "audit authz config::duration engine identity inventory plugin policy"),
+    ("admin", "audit authz directory gateway plugin policy"),
+    ("config", "admin audit directory gateway identity inventory plugin policy"),
+    ("serve", "admin audit config directory gateway identity inventory plugin policy"),
     ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store"),
     ("main", "cli"),
 ];
@@ -29,6 +30,7 @@ const MAY_NOT_SAY: &[(&str, &str)] = &[
     ("admin", "rusqlite"),
     ("cli", "rusqlite"),
     ("plugin", "rusqlite|casbin"),
+    ("gateway", "rusqlite|casbin"),
 ];
 
 /// Production lines of a file above which it needs a reason here.

@@ -508,7 +508,8 @@ fn identify(certificate: Option<&str>, token: &str) -> Result<Identified, Identi
     let headers = [("X-Wharfinger-Token".to_owned(), token.to_owned())].into();
     let certificates: Vec<String> = certificate.into_iter().map(str::to_owned).collect();
     let (user, auth_method) = if certificate.is_some() { ("alice", "TLS") } else { ("", "") };
-    let evidence = Evidence { user, auth_method, peer_certificates: &certificates, headers: &headers };
+    let evidence =
+        Evidence { user, auth_method, peer_certificates: &certificates, headers: &headers, attested: None };
     identifier.identify(evidence, jiff::Timestamp::from_second(NOW).unwrap())
 }
 
@@ -555,7 +556,8 @@ fn new_keys_are_taken_at_a_reload_and_bad_ones_are_not() {
     let identifier = Identifier::new(Settings { jwt, ..Settings::default() }).unwrap();
     let headers = [("X-Wharfinger-Token".to_owned(), token(&good()))].into();
     let user = || {
-        let evidence = Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers };
+        let evidence =
+            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers, attested: None };
         let identified = identifier.identify(evidence, jiff::Timestamp::from_second(NOW).unwrap());
         identified.map(|identified| identified.user)
     };
