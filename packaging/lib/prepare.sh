@@ -5,7 +5,7 @@
 #   prepare dockerd openssl …       each command: the machine's own if it has one, else a package's, unpacked
 #   prepare_compiler                a C compiler and the CA certificates, installed as the machine's own if it has none
 #
-# Packages with daemons in them (docker.io, slapd) are downloaded and unpacked to target/tools, not installed:
+# Packages with daemons in them (docker.io, slapd, samba-ad-dc) are downloaded and unpacked to target/tools, not installed:
 # no unit is enabled, no user made, no service started or restarted, and a Docker or OpenLDAP that is already
 # there stays as it is. Removing target/tools removes them.
 
@@ -13,8 +13,8 @@ TOOLS=${WHARFINGER_TOOLS:-$PWD/target/tools}
 export WHARFINGER_TOOLS=$TOOLS
 PATH=$PATH:/usr/sbin:/sbin:$TOOLS/bin
 
-# Which package has a command.
-package_of() {
+# Which packages have a command, and what it cannot work without.
+packages_of() {
   case "$1" in
     dockerd) echo docker.io ;;
     docker) if apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; else echo docker.io; fi ;;
@@ -24,6 +24,7 @@ package_of() {
     shellcheck) echo shellcheck ;;
     slapd | slapadd) echo slapd ;;
     ldapsearch | ldapmodify | ldapadd) echo ldap-utils ;;
+    samba) echo samba-ad-dc samba-ad-provision ;;
     *) echo "prepare: no package is known for \`$1\`" >&2; return 1 ;;
   esac
 }
@@ -33,7 +34,8 @@ prepare() {
   for name in "$@"; do has "$name" || missing+=("$name"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   can_install "${missing[*]}" || return 1
-  for name in "${missing[@]}"; do packages+=("$(package_of "$name")") || return 1; done
+  for name in "${missing[@]}"; do mapfile -t -O "${#packages[@]}" packages < <(packages_of "$name" | tr ' ' '\n'); done
+  [ ${#packages[@]} -ge ${#missing[@]} ] || return 1
   unpack "${packages[@]}" || return 1
   for name in "${missing[@]}"; do
     has "$name" || { echo "prepare: \`$name\` is still missing after unpacking ${packages[*]}" >&2; return 1; }

@@ -35,6 +35,12 @@ pub enum Refused {
     /// The entry's name attribute is missing, there twice, or not fit for a name.
     #[error("the entry has not exactly one good name")]
     Unnamed,
+    /// The password is wrong, empty, or too many were wrong lately.
+    #[error("the password is refused; after three wrong ones, wait a minute")]
+    Password,
+    /// Nothing that could check a password is configured.
+    #[error("this directory checks no passwords; only one of `[directory.ldap]` does")]
+    NoPasswords,
 }
 
 /// A setting, or a file that a setting names, that cannot work.

@@ -4,11 +4,13 @@ mod cache;
 mod error;
 mod file;
 mod ldap;
+mod password;
 mod settings;
 
 pub use error::{DirectoryError, Refused, SettingsError};
 pub use file::FileDirectory;
 pub use ldap::{LdapDirectory, LdapSettings, Nested, Preset};
+pub use password::Password;
 pub use settings::{FileSettings, Settings};
 
 use crate::identity::check_name;
@@ -34,6 +36,10 @@ pub struct Looked {
     /// Whether it is the last known answer of a directory that cannot be asked now.
     pub stale: bool,
 }
+
+/// Somebody who proved to be who they are: the canonical name, as [`Looked::user`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical(pub String);
 
 impl Directory {
     /// Checks the settings and reads the files that they name; connects to nothing.
@@ -66,6 +72,28 @@ impl Directory {
             Self::Open => Ok(Looked { user: user.to_owned(), groups: Vec::new(), stale: false }),
             Self::File(file) => file.groups(user),
             Self::Ldap(ldap) => ldap.groups(user).await,
+        }
+    }
+
+    /// Whether the password is the user's, by a bind as the user's entry. For logins: nothing of it is cached, and
+    /// it takes its time, so no call of dockerd's may wait for it.
+    ///
+    /// Whoever asks over a network should be told the same by [`DirectoryError::NoSuchUser`] and
+    /// [`Refused::Password`], or names could be tried out.
+    ///
+    /// # Errors
+    /// [`DirectoryError`], with [`Refused::Password`] for a wrong one.
+    pub async fn authenticate(&self, user: &str, password: &Password) -> Result<Canonical, DirectoryError> {
+        if check_name(user).is_err() {
+            return Err(DirectoryError::NoSuchUser);
+        }
+        // A bind with a name and no password succeeds, as nobody (RFC 4513 §5.1.2).
+        if password.is_empty() {
+            return Err(DirectoryError::Refused(Refused::Password));
+        }
+        match self {
+            Self::Open | Self::File(_) => Err(DirectoryError::Refused(Refused::NoPasswords)),
+            Self::Ldap(ldap) => ldap.authenticate(user, password).await,
         }
     }
 
@@ -111,6 +139,16 @@ mod tests {
         for name in ["", " alice", "alice\n", "a\0", "ali\u{200b}ce"] {
             assert_eq!(directory.groups(name).await, Err(DirectoryError::NoSuchUser), "{name:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn without_a_server_no_password_is_right() {
+        let directory = Directory::new(Settings::default()).unwrap();
+        let password = |text: &str| Password::new(text.to_owned());
+        let refused = |reason| Err(DirectoryError::Refused(reason));
+        assert_eq!(directory.authenticate("alice", &password("x")).await, refused(Refused::NoPasswords));
+        assert_eq!(directory.authenticate("alice", &password("")).await, refused(Refused::Password));
+        assert_eq!(directory.authenticate(" x", &password("x")).await, Err(DirectoryError::NoSuchUser));
     }
 
     #[test]

@@ -16,4 +16,5 @@ mod harness;
 mod hostile_ldap;
 mod ldap;
 mod load;
+mod login;
 mod recordings;

@@ -61,7 +61,7 @@ pub(super) struct Found {
 }
 
 impl Connection {
-    /// Connects and binds; the caller bounds the time.
+    /// Connects and binds as the service account; the caller bounds the time.
     pub(super) async fn open(
         index: usize,
         server: &Server,
@@ -70,13 +70,37 @@ impl Connection {
         password: Option<&str>,
         search_timeout: Duration,
     ) -> Result<Self, Failure> {
+        let opened = Self::connect(index, server, tls, search_timeout).await?;
+        let code = match account {
+            Account::External => {
+                let answer = opened.ldap.clone().sasl_external_bind().await;
+                answer.map_err(|error| opened.lost(&error))?.rc
+            }
+            Account::Simple { dn, .. } => opened.bind(dn, password.unwrap_or_default()).await?,
+        };
+        match code {
+            0 => Ok(opened),
+            code if ACCOUNT_CODES.contains(&code) => {
+                Err(Failure::Account(format!("the server refuses the service account with code {code}")))
+            }
+            code => Err(Failure::Server(format!("the server answers the bind with code {code}"))),
+        }
+    }
+
+    /// Connects; nobody is bound yet. The caller bounds the time.
+    pub(super) async fn connect(
+        index: usize,
+        server: &Server,
+        tls: &Arc<ClientConfig>,
+        search_timeout: Duration,
+    ) -> Result<Self, Failure> {
         let Guarded { stream, reason, pump } = dial(server, tls).await.map_err(Failure::Server)?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
         let (connection, ldap) = LdapConnAsync::with_settings(settings, "ldapi:///")
             .await
             .map_err(|error| Failure::Server(error.to_string()))?;
         let driver = tokio::spawn(connection.drive());
-        let mut opened = Self {
+        Ok(Self {
             server: index,
             ldap,
             opened: Instant::now(),
@@ -87,19 +111,13 @@ impl Connection {
             reason,
             pump,
             driver,
-        };
-        let answer = match account {
-            Account::External => opened.ldap.sasl_external_bind().await,
-            Account::Simple { dn, .. } => opened.ldap.simple_bind(dn, password.unwrap_or_default()).await,
-        };
-        let answer = answer.map_err(|error| opened.lost(&error))?;
-        match answer.rc {
-            0 => Ok(opened),
-            code if ACCOUNT_CODES.contains(&code) => {
-                Err(Failure::Account(format!("the server refuses the service account with code {code}")))
-            }
-            code => Err(Failure::Server(format!("the server answers the bind with code {code}"))),
-        }
+        })
+    }
+
+    /// The result code of a bind with a password, which must not be empty.
+    pub(super) async fn bind(&self, dn: &str, password: &str) -> Result<u32, Failure> {
+        let answer = self.ldap.clone().simple_bind(dn, password).await;
+        answer.map(|answer| answer.rc).map_err(|error| self.lost(&error))
     }
 
     /// Whether new look-ups may use it.

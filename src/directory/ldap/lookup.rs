@@ -43,6 +43,25 @@ pub(super) async fn look_up(
     profile: &Profile,
     name: &str,
 ) -> Result<Looked, Failure> {
+    let person = person(connection, profile, name).await?;
+    let groups = groups(connection, profile, &person.dn).await?;
+    Ok(Looked { user: person.name, groups: groups.into_iter().collect(), stale: false })
+}
+
+/// A user who may come in, as far as the entry says.
+pub(super) struct Person {
+    /// The canonical name.
+    pub(super) name: String,
+    /// The entry's DN, as the server spells it.
+    pub(super) dn: String,
+}
+
+/// The entry of a user, unless it refuses the user.
+pub(super) async fn person(
+    connection: &Connection,
+    profile: &Profile,
+    name: &str,
+) -> Result<Person, Failure> {
     let entry = user(connection, profile, name).await?;
     for refusal in profile.refusals {
         match refusal.when {
@@ -58,8 +77,7 @@ pub(super) async fn look_up(
     if check_name(canonical).is_err() {
         return Err(refused(Refused::Unnamed));
     }
-    let groups = groups(connection, profile, &entry.dn).await?;
-    Ok(Looked { user: canonical.to_owned(), groups: groups.into_iter().collect(), stale: false })
+    Ok(Person { name: canonical.to_owned(), dn: entry.dn })
 }
 
 /// The one entry that the name matches.

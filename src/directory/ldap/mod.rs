@@ -1,5 +1,6 @@
 //! LDAP: look-ups that give a complete set of groups or an error, within a deadline, whatever a server does.
 
+mod attempts;
 mod ber;
 mod connection;
 mod dial;
@@ -23,16 +24,24 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::cache::{Cache, Limits};
-use super::{DirectoryError, Looked, SettingsError};
-use lookup::Profile;
+use super::{Canonical, DirectoryError, Looked, Password, Refused, SettingsError};
+use attempts::Attempts;
+use connection::Connection;
+use lookup::{Person, Profile};
 use pool::Pool;
 
 /// How many look-ups are under way at once. Servers close connections that ask for more
 /// (OpenLDAP's `conn_max_pending_auth`), and a stopped server must not collect a queue.
 const IN_FLIGHT: usize = 64;
+
+/// How many logins are under way at once; each has a connection of its own.
+const LOGINS: usize = 8;
+
+/// Codes of a bind that say that the password is not the account's, or that it has none (RFC 4511 appendix A).
+const WRONG_PASSWORD: [u32; 4] = [19, 48, 49, 50];
 
 /// Why a look-up gave no groups.
 #[derive(Debug)]
@@ -54,6 +63,9 @@ pub struct LdapDirectory {
     /// Replaced whole when the files that the settings name were read again.
     ldap: Arc<ArcSwap<Ldap>>,
     cache: Cache,
+    /// Outlives a reload: new settings are no new tries.
+    attempts: Attempts,
+    logins: Semaphore,
 }
 
 impl LdapDirectory {
@@ -65,11 +77,47 @@ impl LdapDirectory {
         let source = Box::new(move |user| -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(asked.load_full().look_up(user))
         });
-        Ok(Self { settings, ldap, cache: Cache::new(limits, source, Cache::monotonic()) })
+        Ok(Self {
+            settings,
+            ldap,
+            cache: Cache::new(limits, source, Cache::monotonic()),
+            attempts: Attempts::default(),
+            logins: Semaphore::new(LOGINS),
+        })
     }
 
     pub(super) async fn groups(&self, user: &str) -> Result<Looked, DirectoryError> {
         self.cache.groups(user).await
+    }
+
+    /// A bind as the user's entry, which is looked up for it: an account that was locked since counts as locked.
+    pub(super) async fn authenticate(
+        &self,
+        user: &str,
+        password: &Password,
+    ) -> Result<Canonical, DirectoryError> {
+        let closed = |_| unavailable("the daemon is shutting down");
+        let _slot = self.logins.acquire().await.map_err(closed)?;
+        let ldap = self.ldap.load_full();
+        let (person, server) = Arc::clone(&ldap).find(user.to_owned()).await?;
+        if !self.attempts.may_try(&person.dn, Instant::now()) {
+            return Err(DirectoryError::Refused(Refused::Password));
+        }
+        match ldap.bind_as(server, person.dn.clone(), password.reveal().to_owned()).await {
+            Ok(0) => {
+                self.attempts.right(&person.dn);
+                Ok(Canonical(person.name))
+            }
+            Ok(code) if WRONG_PASSWORD.contains(&code) => Err(DirectoryError::Refused(Refused::Password)),
+            Ok(code) => {
+                self.attempts.untried(&person.dn);
+                Err(unavailable(&format!("the server answers the bind with code {code}")))
+            }
+            Err(error) => {
+                self.attempts.untried(&person.dn);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn reload(&self) -> Result<(), SettingsError> {
@@ -138,21 +186,48 @@ impl Ldap {
         })
     }
 
-    /// One look-up: in a task of its own, since the library panics on some answers, and within the deadline.
+    /// One look-up of the user's groups.
     async fn look_up(self: Arc<Self>, user: String) -> Result<Looked, DirectoryError> {
-        let deadline = self.deadline;
-        let task = tokio::spawn(async move { timeout(deadline, self.attempt(&user)).await });
-        match task.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(DirectoryError::Unavailable("the directory did not answer in time".to_owned())),
-            // A panic says nothing about the user: never "no groups".
-            Err(_) => Err(DirectoryError::Unavailable("the directory's answer could not be read".to_owned())),
-        }
+        contained(self.deadline, async move {
+            let (profile, user) = (&self.profile, user.as_str());
+            let ask = |connection: Arc<Connection>| async move {
+                lookup::look_up(&connection, profile, user).await
+            };
+            self.attempt(ask).await.map(|(looked, _)| looked)
+        })
+        .await
     }
 
-    /// Tries connections until one gives an answer.
-    async fn attempt(&self, user: &str) -> Result<Looked, DirectoryError> {
-        let closed = |_| DirectoryError::Unavailable("the daemon is shutting down".to_owned());
+    /// One look-up of the user's entry alone, and which server gave it.
+    async fn find(self: Arc<Self>, user: String) -> Result<(Person, usize), DirectoryError> {
+        contained(self.deadline, async move {
+            let (profile, user) = (&self.profile, user.as_str());
+            let ask =
+                |connection: Arc<Connection>| async move { lookup::person(&connection, profile, user).await };
+            self.attempt(ask).await
+        })
+        .await
+    }
+
+    /// The result code of a bind as an entry.
+    async fn bind_as(
+        self: Arc<Self>,
+        server: usize,
+        dn: String,
+        password: String,
+    ) -> Result<u32, DirectoryError> {
+        contained(self.deadline, async move {
+            self.pool.bind_as(server, &dn, &password).await.map_err(DirectoryError::Unavailable)
+        })
+        .await
+    }
+
+    /// Tries connections until one gives an answer; says of which server it is.
+    async fn attempt<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        ask: impl Fn(Arc<Connection>) -> F,
+    ) -> Result<(T, usize), DirectoryError> {
+        let closed = |_| unavailable("the daemon is shutting down");
         let _slot = self.slots.acquire().await.map_err(closed)?;
         let mut last = None;
         // Each server once, and once more for a connection that had grown stale.
@@ -161,8 +236,8 @@ impl Ldap {
                 Ok(connection) => connection,
                 Err(reason) => return Err(DirectoryError::Unavailable(last.unwrap_or(reason))),
             };
-            match lookup::look_up(&connection, &self.profile, user).await {
-                Ok(looked) => return Ok(looked),
+            match ask(Arc::clone(&connection)).await {
+                Ok(answer) => return Ok((answer, connection.server)),
                 Err(Failure::Answer(error)) => return Err(error),
                 Err(Failure::Account(reason)) => return Err(DirectoryError::Unavailable(reason)),
                 Err(Failure::Lost(reason)) => {
@@ -178,4 +253,21 @@ impl Ldap {
         }
         Err(DirectoryError::Unavailable(last.unwrap_or_else(|| "no server answers".to_owned())))
     }
+}
+
+/// Runs in a task of its own, since the library panics on some answers, and within the deadline.
+async fn contained<T: Send + 'static>(
+    deadline: Duration,
+    ask: impl Future<Output = Result<T, DirectoryError>> + Send + 'static,
+) -> Result<T, DirectoryError> {
+    match tokio::spawn(timeout(deadline, ask)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(unavailable("the directory did not answer in time")),
+        // A panic says nothing about the user: never "no groups".
+        Err(_) => Err(unavailable("the directory's answer could not be read")),
+    }
+}
+
+fn unavailable(reason: &str) -> DirectoryError {
+    DirectoryError::Unavailable(reason.to_owned())
 }

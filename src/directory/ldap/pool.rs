@@ -134,6 +134,32 @@ impl Pool {
         Err(reason)
     }
 
+    /// The result code of a bind as somebody on a connection of its own, which ends with it; at `first`, and at
+    /// the others where that one cannot be asked. What fails here says nothing to look-ups.
+    ///
+    /// # Errors
+    /// Why there is none, of every server that was tried.
+    pub(super) async fn bind_as(&self, first: usize, dn: &str, password: &str) -> Result<u32, String> {
+        let mut order = self.order();
+        order.sort_by_key(|&index| index != first);
+        let mut reasons = Vec::new();
+        for index in order {
+            let Some(server) = self.servers.get(index) else { continue };
+            let binding = async {
+                let connection = Connection::connect(index, server, &self.tls, self.search_timeout).await?;
+                connection.bind(dn, password).await
+            };
+            let reason = match timeout(self.connect_timeout, binding).await {
+                Ok(Ok(code)) => return Ok(code),
+                Ok(Err(Failure::Server(reason) | Failure::Lost(reason) | Failure::Account(reason))) => reason,
+                Ok(Err(Failure::Answer(error))) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            reasons.push(format!("{}: {reason}", server.url));
+        }
+        Err(reasons.join("; "))
+    }
+
     /// The password to bind with, where it is worth trying.
     async fn password(&self, state: &State) -> Result<Option<String>, String> {
         let password = match &self.account {

@@ -13,6 +13,9 @@ pub(crate) const READER: &str = "cn=reader,ou=services,dc=example,dc=org";
 /// Its password.
 pub(crate) const READER_PASSWORD: &str = "reader's password";
 
+/// The password of the user `login`, who alone has one.
+pub(crate) const PASSWORD: &str = "pässword of login";
+
 /// Entries in the making.
 pub(crate) struct Tree(String);
 
@@ -35,6 +38,7 @@ impl Tree {
             tree.user(&format!("{dn_value},ou=people"), uid, &[]);
         }
         tree.user("uid=locked,ou=people", "locked", &[("pwdAccountLockedTime", "000001010000Z")]);
+        tree.user("uid=login,ou=people", "login", &[("userPassword", PASSWORD)]);
         tree.user("uid=twin,ou=people", "twin", &[]);
         tree.user("uid=twin,ou=services", "twin", &[]);
         tree.user("uid=both,ou=people", "both", &[("uid", "another")]);
