@@ -1,10 +1,23 @@
-//! The admin socket: what the command line asks of the running daemon.
+//! The admin interface: what the command line and other programs ask of the running daemon.
 
+mod answers;
+mod caller;
+mod change;
+mod extract;
+mod gate;
+mod limit;
+mod lists;
+mod openapi;
 mod peer;
 mod problem;
+mod questions;
+mod replay;
 mod routes;
 mod settings;
+mod shape;
+mod tcp;
 mod trail;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +27,15 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
-pub use self::routes::Status;
-pub use self::settings::{SOCKET, Settings};
+pub use self::answers::*;
+pub use self::settings::{SOCKET, Settings, TcpSettings};
+pub use self::shape::{Schemas, Shape};
+pub use self::tcp::{TcpError, TlsOrPlain, listen};
 pub use self::trail::Asked;
 use crate::audit::Trail;
+use crate::directory::Directory;
+use crate::identity::Identifier;
+use crate::inventory::Inventory;
 use crate::plugin::Counters;
 use crate::policy::Store;
 
@@ -27,9 +45,19 @@ pub type ReloadAction = Arc<dyn Fn() -> Result<String, Vec<String>> + Send + Syn
 /// What the admin interface can reach.
 #[derive(Clone)]
 pub struct Admin {
-    /// The policy in force.
+    /// Its settings.
+    pub settings: Settings,
+    /// The policy in force, and its versions.
     pub policy: Arc<Store>,
-    /// The trail, for how it is doing.
+    /// The file of expectations that a change must not break.
+    pub expectations: Option<PathBuf>,
+    /// User to groups.
+    pub directory: Arc<Directory>,
+    /// Token to user.
+    pub identifier: Identifier,
+    /// Who created what.
+    pub inventory: Arc<Inventory>,
+    /// The trail, for writing.
     pub trail: Arc<Trail>,
     /// The trail's file, for reading.
     pub database: PathBuf,
@@ -41,6 +69,30 @@ pub struct Admin {
     pub started: Timestamp,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// Ten random bytes.
+    pub random: fn() -> [u8; 10],
+    /// What it keeps for itself.
+    pub state: State,
+}
+
+/// What the admin interface keeps for itself; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct State {
+    own_uid: Option<u32>,
+    limit: Arc<limit::Limit>,
+    /// Who holds it changes the policy; the others wait.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl State {
+    /// For these settings.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            own_uid: peer::own_uid(),
+            limit: Arc::new(limit::Limit::new(settings.rate)),
+            changing: Arc::default(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Admin {
@@ -50,13 +102,21 @@ impl std::fmt::Debug for Admin {
 }
 
 /// Answers administrators until `stop` is set.
-pub async fn serve(listener: UnixListener, admin: Admin, mut stop: watch::Receiver<bool>) {
-    let router = routes::router(admin, peer::own_uid());
-    let service = router.into_make_service_with_connect_info::<peer::Peer>();
-    let stopped = async move {
-        drop(stop.wait_for(|stop| *stop).await);
-    };
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
+pub async fn serve(listener: UnixListener, admin: Admin, stop: watch::Receiver<bool>) {
+    let service = routes::router(admin).into_make_service_with_connect_info::<peer::Peer>();
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped(stop)).await {
         warn!(%error, "the admin socket ended");
     }
+}
+
+/// The same on a TCP address.
+pub async fn serve_tcp(listener: TlsOrPlain, admin: Admin, stop: watch::Receiver<bool>) {
+    let service = routes::router(admin).into_make_service_with_connect_info::<peer::Peer>();
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped(stop)).await {
+        warn!(%error, "the admin address ended");
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }

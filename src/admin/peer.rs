@@ -1,24 +1,34 @@
-//! Who talks on the admin socket, as the kernel says.
+//! Who talks on the admin socket, as the kernel says, and what that user id is called on this host.
 
 use std::os::unix::fs::MetadataExt as _;
 
-use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
-use hyper::StatusCode;
 use tokio::net::UnixListener;
 
-use super::problem::Problem;
+use super::tcp::TlsOrPlain;
 
-/// The user id of the process at the other end; `None` if the kernel did not say.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(Option<u32>);
+pub(super) enum Peer {
+    /// A process on this host; without a user id if the kernel did not say.
+    Unix {
+        /// The user id.
+        uid: Option<u32>,
+    },
+    /// Whoever reached the TCP address: only a token says who.
+    Tcp,
+}
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+        Self::Unix { uid: stream.io().peer_cred().ok().map(|peer| peer.uid()) }
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsOrPlain>> for Peer {
+    fn connect_info(_: IncomingStream<'_, TlsOrPlain>) -> Self {
+        Self::Tcp
     }
 }
 
@@ -27,21 +37,12 @@ pub(super) fn own_uid() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|own| own.uid())
 }
 
-/// Lets root and the daemon's own user through; the socket's mode says the same, this does not rely on it.
-pub(super) async fn only_administrators(
-    State(own): State<Option<u32>>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match peer {
-        Some(0) => next.run(request).await,
-        Some(uid) if Some(uid) == own => next.run(request).await,
-        // An unknown peer is nobody.
-        Some(_) | None => Problem::new(
-            StatusCode::FORBIDDEN,
-            "only root and the daemon's own user may use the admin socket",
-        )
-        .into_response(),
-    }
+/// The name of a user id: the host's own tool asks all sources that the host is configured for.
+pub(super) fn name_of(uid: u32) -> Option<String> {
+    let asked = std::process::Command::new("getent").args(["passwd", &uid.to_string()]).output().ok()?;
+    let line = String::from_utf8(asked.stdout).ok()?;
+    let mut fields = line.lines().next()?.split(':');
+    let name = fields.next().filter(|name| !name.is_empty())?;
+    // The line has to be about that id.
+    (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
 }

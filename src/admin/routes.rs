@@ -1,77 +1,227 @@
-//! The admin interface's routes.
+//! The table of routes: what is answered where, with what, and what each is asked with.
 
 use std::sync::atomic::Ordering;
 
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
-use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Router, middleware};
+use hyper::{Method, StatusCode};
+use serde_json::Value;
 
+use super::answers::{
+    Can, CanAsked, ChangeAsked, Changed, Diff, DiffAsked, Grants, GrantsAsked, Held, HeldAsked, Names,
+    NamesAsked, Paging, Reloaded, Report, ReportAsked, Role, Roles, Set, Sets, Status, TestAsked,
+    TestResults, TextAsked, Versions, VersionsAsked, Who, WhoAsked,
+};
+use super::caller::{self, Caller};
+use super::extract::LONGEST_BODY;
+use super::gate::Wish;
 use super::problem::Problem;
-use super::{Admin, peer, trail};
+use super::shape::{Schemas, Shape};
+use super::{Admin, change, lists, openapi, questions, replay, trail, versions};
+use crate::authz::Action;
 
-/// What the daemon is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// The program's version.
-    pub version: String,
-    /// When the daemon started, RFC 3339.
-    pub started: String,
-    /// The policy version in force.
-    pub policy: String,
-    /// Calls permitted since the start.
-    pub permitted: u64,
-    /// Calls denied since the start.
-    pub denied: u64,
-    /// Denials whose record could not be written.
-    pub unrecorded: u64,
-    /// Questions that failed inside Wharfinger, each a denial.
-    pub panics: u64,
-    /// What keeps the trail from being written now.
-    pub trail_failing: Option<String>,
+/// What a body is.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    /// JSON of that shape.
+    Json(fn(&mut Schemas) -> Value),
+    /// Text of those content types.
+    Text(&'static [&'static str]),
 }
 
-/// The routes, for root and the daemon's own user.
-pub(super) fn router(admin: Admin, own_uid: Option<u32>) -> Router {
-    Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/policy", get(policy))
-        .route("/v1/reload", post(reload))
-        .route("/v1/audit", get(trail::list))
-        .route("/v1/audit/export", get(trail::export))
-        .route("/v1/audit/{id}", get(trail::show))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no such resource") })
-        .layer(middleware::from_fn_with_state(own_uid, peer::only_administrators))
+/// One row of the table.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) query: Option<fn(&mut Schemas) -> Value>,
+    pub(super) body: Option<Answer>,
+    pub(super) answer: Answer,
+    pub(super) if_match: bool,
+    pub(super) problems: &'static [(u16, &'static str)],
+    handler: MethodRouter<Admin>,
+}
+
+const MISSING: &[(u16, &str)] = &[(404, "There is none of that name.")];
+const CHANGE: &[(u16, &str)] = &[
+    (404, "There is nothing to take out or change."),
+    (409, "The policy is a file, or the change says what is so already."),
+    (412, "Somebody else changed the policy in between."),
+    (415, "The body is not JSON."),
+    (422, "The policy that the change would make is not accepted."),
+    (428, "`If-Match` is missing."),
+];
+const RECORDS: &[&str] = &["application/json"];
+
+/// Every route, in the order of the document.
+#[rustfmt::skip]
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/v1/status",            "status",          get(status),              "What the daemon is doing.").answers::<Status>(),
+        Route::post("/v1/reload",           "reload",          post(reload),             "Read policy file, directory and keys again; a bad one never replaces a good one.").answers::<Reloaded>().problems(&[(422, "Something that is read is not accepted; it stays as it was.")]),
+        Route::get("/v1/openapi.json",      "document",        get(document),            "This document.").answers::<Value>(),
+        Route::get("/v1/policy",            "policy",          get(versions::text),      "The text of the policy; the newest unless told otherwise.").asks::<TextAsked>().says(&["text/csv", "application/toml"]).problems(MISSING),
+        Route::post("/v1/policy/changes",   "change",          post(change::change),     "Change the policy, or only work out what that would do.").takes::<ChangeAsked>().answers::<Changed>().if_match().problems(CHANGE),
+        Route::get("/v1/policy/versions",   "versions",        get(versions::list),      "The versions of the policy, newest first.").asks::<VersionsAsked>().answers::<Versions>(),
+        Route::get("/v1/policy/diff",       "diff",            get(versions::diff),      "What differs between two versions.").asks::<DiffAsked>().answers::<Diff>().problems(MISSING),
+        Route::get("/v1/policy/test",       "test",            get(questions::test),     "Whether the policy meets the expectations that the config names.").asks::<TestAsked>().answers::<TestResults>().problems(MISSING),
+        Route::get("/v1/policy/would-deny", "would_deny",      get(replay::would_deny),  "What was let through although a denial was due, by user, action and role.").asks::<ReportAsked>().answers::<Report>(),
+        Route::get("/v1/roles",             "roles",           get(lists::roles),        "The roles.").asks::<Paging>().answers::<Roles>(),
+        Route::get("/v1/roles/{name}",      "role",            get(lists::role),         "A role, with all that it holds and who holds it.").answers::<Role>().problems(MISSING),
+        Route::get("/v1/grants",            "grants",          get(lists::grants),       "Who holds what.").asks::<GrantsAsked>().answers::<Grants>(),
+        Route::get("/v1/sets",              "sets",            get(lists::sets),         "The action sets.").asks::<Paging>().answers::<Sets>(),
+        Route::get("/v1/sets/{name}",       "set",             get(lists::set),          "An action set.").answers::<Set>().problems(MISSING),
+        Route::get("/v1/names",             "names",           get(lists::names),        "Names, for completion.").asks::<NamesAsked>().answers::<Names>(),
+        Route::get("/v1/can",               "can",             get(questions::can),      "Whether somebody may do something, and what decides it.").asks::<CanAsked>().answers::<Can>(),
+        Route::get("/v1/held",              "held",            get(questions::held),     "All that somebody holds.").asks::<HeldAsked>().answers::<Held>(),
+        Route::get("/v1/who-can",           "who_can",         get(questions::who_can),  "Who may do something.").asks::<WhoAsked>().answers::<Who>(),
+        Route::post("/v1/simulate",         "simulate",        post(questions::simulate), "What calls need, one JSON a line as dockerd asks about them, and what would be decided.").asks::<HeldAsked>().takes_text(&["application/jsonl"]).says(&["application/jsonl"]),
+        Route::get("/v1/audit",             "records",         get(trail::list),         "Records of the trail, newest first.").asks::<trail::Asked>().says(RECORDS),
+        Route::get("/v1/audit/export",      "export",          get(trail::export),       "All records, oldest first.").asks::<trail::Asked>().says(&["application/jsonl", "text/csv"]),
+        Route::get("/v1/audit/{id}",        "record",          get(trail::show),         "One record, by its id or the beginning of it.").says(RECORDS).problems(MISSING),
+    ]
+}
+
+impl Route {
+    fn new(
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        handler: MethodRouter<Admin>,
+        summary: &'static str,
+    ) -> Self {
+        let answer = Answer::Text(&["text/plain"]);
+        Self {
+            method,
+            path,
+            id,
+            summary,
+            query: None,
+            body: None,
+            answer,
+            if_match: false,
+            problems: &[],
+            handler,
+        }
+    }
+
+    fn get(
+        path: &'static str,
+        id: &'static str,
+        handler: MethodRouter<Admin>,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(Method::GET, path, id, handler, summary)
+    }
+
+    fn post(
+        path: &'static str,
+        id: &'static str,
+        handler: MethodRouter<Admin>,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(Method::POST, path, id, handler, summary)
+    }
+
+    fn asks<T: Shape>(self) -> Self {
+        Self { query: Some(fields::<T>), ..self }
+    }
+
+    fn takes<T: Shape>(self) -> Self {
+        Self { body: Some(Answer::Json(schema::<T>)), ..self }
+    }
+
+    fn takes_text(self, kinds: &'static [&'static str]) -> Self {
+        Self { body: Some(Answer::Text(kinds)), ..self }
+    }
+
+    fn answers<T: Shape>(self) -> Self {
+        Self { answer: Answer::Json(schema::<T>), ..self }
+    }
+
+    fn says(self, kinds: &'static [&'static str]) -> Self {
+        Self { answer: Answer::Text(kinds), ..self }
+    }
+
+    fn if_match(self) -> Self {
+        Self { if_match: true, ..self }
+    }
+
+    fn problems(self, problems: &'static [(u16, &'static str)]) -> Self {
+        Self { problems, ..self }
+    }
+}
+
+fn schema<T: Shape>(schemas: &mut Schemas) -> Value {
+    T::collect(schemas);
+    T::schema()
+}
+
+/// The schema of a shape itself, which is not kept among the named ones.
+fn fields<T: Shape>(_: &mut Schemas) -> Value {
+    let mut own = Schemas::new();
+    T::collect(&mut own);
+    let name = T::schema();
+    let name =
+        name.get("$ref").and_then(Value::as_str).and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+    own.remove(name).unwrap_or_default()
+}
+
+/// All routes, behind the one question who asks.
+pub(super) fn router(admin: Admin) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        router = router.route(route.path, route.handler);
+    }
+    router
+        .fallback(|| async {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "there is nothing here: `GET /v1/openapi.json` describes what there is",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not by that method")
+        })
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn_with_state(admin.clone(), caller::identify))
         .with_state(admin)
 }
 
-async fn status(State(admin): State<Admin>) -> Json<Status> {
+async fn status(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json<Status>, Problem> {
+    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read how the daemon is doing")).await?);
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    Json(Status {
+    let policy = admin.policy.current();
+    Ok(axum::Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: format!("{:.0}", admin.started),
-        policy: admin.policy.current().digest.clone(),
+        policy: policy.digest.clone(),
+        policy_number: policy.number,
         permitted: count(&admin.counters.permitted),
         denied: count(&admin.counters.denied),
         unrecorded: count(&admin.counters.unrecorded),
         panics: count(&admin.counters.panics),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
-    })
+    }))
 }
 
-async fn policy(State(admin): State<Admin>) -> Response {
-    let csv = crate::policy::to_csv(&admin.policy.current().rules);
-    ([(hyper::header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response()
-}
-
-async fn reload(State(admin): State<Admin>) -> Result<String, Problem> {
+async fn reload(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json<Reloaded>, Problem> {
+    drop(
+        admin
+            .permit(&caller, Wish::read(Action::PolicyWrite, "*", "read policy, directory and keys again"))
+            .await?,
+    );
     // Reading files may wait for a disk; requests do not.
     let done = tokio::task::spawn_blocking(move || (admin.reload)()).await;
     match done {
-        Ok(Ok(version)) => Ok(version),
+        Ok(Ok(policy)) => Ok(axum::Json(Reloaded { policy })),
         Ok(Err(problems)) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problems.join("\n"))),
         Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
+}
+
+async fn document() -> axum::Json<Value> {
+    axum::Json(openapi::document(&routes()))
 }

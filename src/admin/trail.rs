@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::channel::{Channel, Sender};
 use hyper::StatusCode;
@@ -17,10 +17,14 @@ use tokio::runtime::Handle;
 use tracing::warn;
 
 use super::Admin;
+use super::caller::Caller;
+use super::extract::{Ask, Named};
+use super::gate::Wish;
 use super::problem::Problem;
 use crate::audit::{
     self, ExportError, Filter, FilterError, Format, Found, Page, QueryError, Reader, Verdict, moment,
 };
+use crate::authz::Action;
 
 /// Which records somebody asks for, with times as people write them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,20 +70,29 @@ impl Asked {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Query(asked): Query<Asked>,
+    caller: Caller,
+    Ask(asked): Ask<Asked>,
 ) -> Result<Json<Page>, Problem> {
+    drop(admin.permit(&caller, Wish::read(Action::AuditRead, "*", "read the trail")).await?);
     let filter = asked.filter((admin.now)()).map_err(bad_filter)?;
     read(admin.database, move |reader| reader.list(&filter)).await.map(Json)
 }
 
-pub(super) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Found>, Problem> {
+pub(super) async fn show(
+    State(admin): State<Admin>,
+    caller: Caller,
+    Named(id): Named,
+) -> Result<Json<Found>, Problem> {
+    drop(admin.permit(&caller, Wish::read(Action::AuditRead, "*", "read the trail")).await?);
     read(admin.database, move |reader| reader.get(&id)).await.map(Json)
 }
 
 pub(super) async fn export(
     State(admin): State<Admin>,
-    Query(asked): Query<Asked>,
+    caller: Caller,
+    Ask(asked): Ask<Asked>,
 ) -> Result<Response, Problem> {
+    drop(admin.permit(&caller, Wish::read(Action::AuditExport, "*", "export the trail")).await?);
     let filter = asked.filter((admin.now)()).map_err(bad_filter)?;
     let format = asked.format.unwrap_or(Format::Jsonl);
     // What cannot even begin is an error with a reason; what fails later can only break off.
@@ -123,7 +136,7 @@ fn bad_filter(error: FilterError) -> Problem {
     problem(&QueryError::from(error))
 }
 
-fn problem(error: &QueryError) -> Problem {
+pub(super) fn problem(error: &QueryError) -> Problem {
     let status = match error {
         QueryError::Filter(_) | QueryError::Ambiguous(_) => StatusCode::BAD_REQUEST,
         QueryError::NotFound(_) => StatusCode::NOT_FOUND,
@@ -149,5 +162,29 @@ impl Write for Pipe {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+super::shape::described! { Asked "Which records somebody asks for." {
+    user: Option<String>, "The user, or `anonymous`.";
+    operation: Option<String>, "The operation; `*` stands for any text.";
+    object: Option<String>, "The object; `*` stands for any text.";
+    decision: Option<Verdict>, "Permits or denials.";
+    since: Option<String>, "A time, a date, or a span back from now such as `7d`.";
+    until: Option<String>, "As `since`.";
+    before: Option<u64>, "The `next` of the page before.";
+    limit: Option<u32>, "At most so many.";
+    format: Option<Format>, "The form, of an export.";
+} }
+
+impl super::shape::Shape for Verdict {
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "string", "enum": ["permit", "deny"]})
+    }
+}
+
+impl super::shape::Shape for Format {
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "string", "enum": ["jsonl", "csv"]})
     }
 }

@@ -9,6 +9,7 @@ mod outcome;
 mod query;
 mod record;
 mod redact;
+mod replay;
 #[cfg(test)]
 pub(crate) mod sample;
 mod schema;
@@ -27,4 +28,5 @@ pub use record::{
     Actor, AdminEntry, Change, DecisionEntry, Door, Effect, Entry, Event, Finding, Http, Object, Phase,
     Record, ResponseEntry, Source, SystemEntry, Verdict,
 };
+pub use replay::decisions;
 pub use trail::{AuditError, Recorded, Settings, Stamp, Trail, Unavailable};

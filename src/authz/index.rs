@@ -157,6 +157,13 @@ impl Index {
         self.held(&principals).into_iter().map(|held| held.role.name.clone()).collect()
     }
 
+    /// The same, each with the chain from principal to role by which the subject holds it.
+    pub fn paths_of(&self, subject: &Subject) -> Vec<(String, String)> {
+        let principals = subject.principals();
+        let held = self.held(&principals);
+        held.iter().enumerate().map(|(at, holder)| (holder.role.name.clone(), path(&held, at))).collect()
+    }
+
     /// Breadth first, so that the recorded path is a shortest one.
     fn held<'a>(&'a self, principals: &'a [Principal]) -> Vec<Held<'a>> {
         let mut held: Vec<Held<'a>> = Vec::new();
@@ -241,6 +248,16 @@ fn depends_on_owner(held: &[Held<'_>], requirement: &Requirement) -> bool {
 }
 
 fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedBy {
+    DecidedBy {
+        effect: permission.effect,
+        permission: permission.to_string(),
+        role: held.get(at).map(|holder| holder.role.name.clone()).unwrap_or_default(),
+        path: path(held, at),
+    }
+}
+
+/// The chain from a principal to a role, such as `group:developers > developer > baseline`.
+fn path(held: &[Held<'_>], at: usize) -> String {
     let mut chain = Vec::new();
     let mut next = held.get(at);
     while let Some(holder) = next {
@@ -254,12 +271,7 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
         };
     }
     chain.reverse();
-    DecidedBy {
-        effect: permission.effect,
-        permission: permission.to_string(),
-        role: held.get(at).map(|holder| holder.role.name.clone()).unwrap_or_default(),
-        path: chain.join(" > "),
-    }
+    chain.join(" > ")
 }
 
 #[cfg(test)]

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::args_policy::{
+    ChangeArgs, GrantCommand, OutputArgs, PolicyCommand, RoleCommand, SetCommand, WhoArgs,
+};
+
 /// Role-based access control and an audit trail for the Docker daemon.
 #[derive(Debug, Parser)]
 #[command(
@@ -65,9 +69,82 @@ pub(super) enum Command {
     /// Read the trail
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Read the policy
+    /// Read, change, test and compare the policy as a whole
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Read and change roles
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Read and change who holds what
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Read action sets
+    #[command(subcommand)]
+    Set(SetCommand),
+    /// Ask whether somebody may do something: exit code 0 is yes, 1 is no
+    #[command(
+        after_help = "A set asks for every action in it. `container:@own` is a container that the user created.\n\
+                            Examples:\n  wharfinger can-i container.list --as alice\n  \
+                            wharfinger can-i run container:@own --as alice --group docker-developers\n  \
+                            wharfinger can-i --list --as bob"
+    )]
+    CanI {
+        /// An action, or a set such as `run`
+        #[arg(required_unless_present = "list")]
+        action: Option<String>,
+        /// What it is about, such as `container:web-1`; left out, all of the action's kind
+        resource: Option<String>,
+        /// List everything that the user holds instead
+        #[arg(long, conflicts_with = "action")]
+        list: bool,
+        #[command(flatten)]
+        who: WhoArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Ask who may do something: exit code 1 is nobody
+    #[command(after_help = "Example: wharfinger who-can host.mount path:/srv")]
+    WhoCan {
+        /// An action, or a set such as `run`
+        action: String,
+        /// What it is about; left out, all of the action's kind
+        resource: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Show what a docker command needs and what would be decided, without doing it
+    #[command(
+        after_help = "The command runs against an engine that only writes down what it is asked. Without a command,\n\
+                            dockerd's questions are read from standard input, one JSON a line. Exit code 0 is yes, 1 is no.\n\
+                            Example: wharfinger simulate --as alice -- docker run -v /:/x nginx"
+    )]
+    Simulate {
+        #[command(flatten)]
+        who: WhoArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+        /// The docker command
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Add the smallest permission that would have permitted a denied call
+    #[command(
+        after_help = "Shows the change and asks before it is made. The permission goes into a role of the user's own,\n\
+                            unless --role names another.\n\
+                            Example: wharfinger allow-from 01KB --reason 'ticket 4711'"
+    )]
+    AllowFrom {
+        /// Decision id, or the beginning of one
+        id: String,
+        /// The role that gets the permission
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
     /// Let the running daemon read its policy, directory file and keys of tokens again; a bad one never replaces a good one
     Reload,
     /// Show what the running daemon is doing
@@ -171,23 +248,6 @@ pub(super) struct FilterArgs {
     /// Before: a time or an age
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
-}
-
-/// Reading the policy.
-#[derive(Debug, Subcommand)]
-pub(super) enum PolicyCommand {
-    /// Print the policy in force, as Casbin CSV
-    Export {
-        /// Print this file's policy in canonical form instead of the running daemon's
-        #[arg(long, value_name = "FILE")]
-        policy: Option<PathBuf>,
-    },
-    /// Check a policy file: names, patterns, circles
-    #[command(after_help = "Example: wharfinger policy check rbac/policy.csv")]
-    Check {
-        /// The file
-        file: PathBuf,
-    },
 }
 
 /// How to print a list or a record.

@@ -22,6 +22,17 @@ pub(super) struct Client {
     runtime: tokio::runtime::Runtime,
 }
 
+/// One question to the daemon.
+struct Question<'a> {
+    method: Method,
+    path: &'a str,
+    query: &'a [(String, String)],
+    /// Content type and bytes.
+    body: Option<(&'static str, Vec<u8>)>,
+    /// The version that a change is made for.
+    base: Option<u64>,
+}
+
 impl Client {
     /// For the daemon that listens there.
     pub(super) fn new(socket: &Path) -> anyhow::Result<Self> {
@@ -31,12 +42,35 @@ impl Client {
 
     /// The whole answer to a GET.
     pub(super) fn get(&self, path: &str, query: &[(String, String)]) -> anyhow::Result<Bytes> {
-        self.whole(Method::GET, path, query)
+        self.whole(Question { method: Method::GET, path, query, body: None, base: None })
     }
 
     /// The whole answer to a POST without a body.
     pub(super) fn post(&self, path: &str) -> anyhow::Result<Bytes> {
-        self.whole(Method::POST, path, &[])
+        self.whole(Question { method: Method::POST, path, query: &[], body: None, base: None })
+    }
+
+    /// The whole answer to a POST of JSON; with a base, only if the policy is still at that version.
+    pub(super) fn post_json(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+        base: Option<u64>,
+    ) -> anyhow::Result<Bytes> {
+        let body = Some(("application/json", serde_json::to_vec(body)?));
+        self.whole(Question { method: Method::POST, path, query: &[], body, base })
+    }
+
+    /// The whole answer to a POST of text.
+    pub(super) fn post_text(
+        &self,
+        path: &str,
+        query: &[(String, String)],
+        kind: &'static str,
+        text: String,
+    ) -> anyhow::Result<Bytes> {
+        let body = Some((kind, text.into_bytes()));
+        self.whole(Question { method: Method::POST, path, query, body, base: None })
     }
 
     /// Copies the answer to a GET as it arrives.
@@ -47,7 +81,10 @@ impl Client {
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
         self.runtime.block_on(async {
-            let mut body = self.send(Method::GET, path, query).await?.into_body();
+            let mut body = self
+                .send(Question { method: Method::GET, path, query, body: None, base: None })
+                .await?
+                .into_body();
             while let Some(frame) = body.frame().await {
                 if let Ok(data) =
                     frame.context("the daemon broke off in the middle of its answer")?.into_data()
@@ -59,9 +96,9 @@ impl Client {
         })
     }
 
-    fn whole(&self, method: Method, path: &str, query: &[(String, String)]) -> anyhow::Result<Bytes> {
+    fn whole(&self, question: Question<'_>) -> anyhow::Result<Bytes> {
         self.runtime.block_on(async {
-            let response = self.send(method, path, query).await?;
+            let response = self.send(question).await?;
             Ok(response
                 .into_body()
                 .collect()
@@ -71,18 +108,20 @@ impl Client {
         })
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        query: &[(String, String)],
-    ) -> anyhow::Result<Response<Incoming>> {
-        let target = target(path, query);
-        let request = Request::builder()
-            .method(method)
+    async fn send(&self, question: Question<'_>) -> anyhow::Result<Response<Incoming>> {
+        let target = target(question.path, question.query);
+        let mut request = Request::builder()
+            .method(question.method)
             .uri(Uri::new(&self.socket, &target))
-            .header("Host", "wharfinger")
-            .body(Full::new(Bytes::new()))?;
+            .header("Host", "wharfinger");
+        if let Some((kind, _)) = &question.body {
+            request = request.header("Content-Type", *kind);
+        }
+        if let Some(base) = question.base {
+            request = request.header("If-Match", format!("\"{base}\""));
+        }
+        let body = question.body.map(|(_, body)| Bytes::from(body)).unwrap_or_default();
+        let request = request.body(Full::new(body))?;
         let client = HyperClient::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(UnixConnector);
         let socket = self.socket.display();
         let response = tokio::time::timeout(PATIENCE, client.request(request))

@@ -2,13 +2,18 @@
 
 mod actions;
 mod args;
+mod args_policy;
 pub mod audit;
+mod can;
+mod change;
 mod check;
 pub mod classify;
 mod client;
 pub mod judge;
 mod output;
 mod policy;
+mod roles;
+mod simulate;
 mod status;
 mod trail;
 
@@ -78,6 +83,23 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             trail::explain(&id, &trail::Trail::new(source, client)?, output, out)
         }
         Command::Policy(command) => policy::run(command, client, out),
+        Command::Role(command) => roles::role(command, &client()?, out),
+        Command::Grant(command) => roles::grant(command, &client()?, out),
+        Command::Set(command) => roles::set(command, &client()?, out),
+        Command::CanI { action: Some(action), resource, who, output, .. } => {
+            can::can(&action, resource.as_deref(), &who, output.output, &client()?, out)
+        }
+        Command::CanI { action: None, who, output, .. } => can::list(&who, output.output, &client()?, out),
+        Command::WhoCan { action, resource, output } => {
+            can::who(&action, resource.as_deref(), output.output, &client()?, out)
+        }
+        Command::Simulate { who, output, command } => {
+            simulate::run(&command, &who, output.output, &client()?, out)
+        }
+        Command::AllowFrom { id, role, yes, change } => {
+            let client = client()?;
+            can::allow_from(&trail::get(&client, &id)?, role, yes, &change, &client, out)
+        }
         Command::Status { output } => status::status(&client()?, output, out),
         Command::Reload => status::reload(&client()?, out),
         Command::Actions { output } => actions::run(output, out),

@@ -5,14 +5,14 @@ use std::io::Write;
 use super::args::Output;
 use super::client::Client;
 use super::{Outcome, output};
-use crate::admin::Status;
+use crate::admin::{Reloaded, Status};
 
 pub(super) fn status(client: &Client, form: Output, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let status: Status = serde_json::from_slice(&client.get("/v1/status", &[])?)?;
     let rows = [
         ("version", status.version),
         ("started", status.started),
-        ("policy", status.policy),
+        ("policy", format!("version {} ({})", status.policy_number, status.policy)),
         ("permitted", status.permitted.to_string()),
         ("denied", status.denied.to_string()),
         ("unrecorded", status.unrecorded.to_string()),
@@ -25,7 +25,7 @@ pub(super) fn status(client: &Client, form: Output, out: &mut impl Write) -> any
 }
 
 pub(super) fn reload(client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
-    let version = client.post("/v1/reload")?;
-    writeln!(out, "policy version {} is in force", String::from_utf8_lossy(&version))?;
+    let reloaded: Reloaded = serde_json::from_slice(&client.post("/v1/reload")?)?;
+    writeln!(out, "policy version {} is in force", reloaded.policy)?;
     Ok(Outcome::Done)
 }

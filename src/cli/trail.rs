@@ -42,16 +42,8 @@ impl Trail {
     }
 
     fn get(&self, id: &str) -> anyhow::Result<Found> {
-        // Only what can stand in an id goes into the path.
-        anyhow::ensure!(
-            id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.is_empty(),
-            "`{}` is no decision id: it is the text in brackets that docker printed",
-            id.escape_debug()
-        );
         match self {
-            Self::Daemon(client) => {
-                Ok(serde_json::from_slice(&client.get(&format!("/v1/audit/{id}"), &[])?)?)
-            }
+            Self::Daemon(client) => get(client, id),
             Self::File(file) => Ok(Reader::open(file)?.get(id)?),
         }
     }
@@ -65,6 +57,17 @@ impl Trail {
             }
         }
     }
+}
+
+/// A record of the running daemon's trail, by its id or the beginning of it.
+pub(super) fn get(client: &Client, id: &str) -> anyhow::Result<Found> {
+    // Only what can stand in an id goes into the path.
+    anyhow::ensure!(
+        id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.is_empty(),
+        "`{}` is no decision id: it is the text in brackets that docker printed",
+        id.escape_debug()
+    );
+    Ok(serde_json::from_slice(&client.get(&format!("/v1/audit/{id}"), &[])?)?)
 }
 
 pub(super) fn run(

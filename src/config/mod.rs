@@ -43,6 +43,8 @@ pub struct Config {
 pub struct PolicyConfig {
     /// The database of the policy's versions; left out, `policy.db` beside the trail.
     pub database: Option<PathBuf>,
+    /// Expectations that a change of the policy must not break unless it is forced.
+    pub expectations: Option<PathBuf>,
     /// A policy in Casbin's CSV form for the first start, in place of the shipped one.
     pub seed: Option<PathBuf>,
     /// A policy in Casbin's CSV form that is the truth: changes are made in it, and not by command.

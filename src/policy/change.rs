@@ -87,6 +87,12 @@ pub enum ChangeError {
 /// Changes of more lines than this are about the policy as a whole.
 const MOST_NAMED: usize = 200;
 
+impl From<crate::store::StoreError> for ChangeError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 impl Prepared {
     pub(super) fn new(
         base: u64,

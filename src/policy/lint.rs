@@ -77,7 +77,7 @@ fn nobody_edits(loaded: &Loaded) -> Option<String> {
 }
 
 /// A subject that holds what a principal is granted.
-pub(super) fn standing_for(principal: &Principal) -> Subject {
+pub fn standing_for(principal: &Principal) -> Subject {
     match principal {
         Principal::User(name) => Subject { user: Some(name.clone()), groups: Vec::new() },
         // Nobody has an empty name, so nothing but the group's grants counts.

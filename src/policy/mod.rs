@@ -1,5 +1,6 @@
 //! Roles and grants: loading through Casbin, checking whole, and compiling for the decision.
 
+mod ask;
 mod book;
 mod casbin;
 mod change;
@@ -8,6 +9,8 @@ mod diff;
 mod document;
 mod edit;
 mod error;
+mod expect;
+mod form;
 mod lint;
 mod model;
 mod source;
@@ -15,11 +18,14 @@ mod statement;
 mod store;
 mod text;
 
+pub use ask::{AskError, needed};
 pub use book::{Author, FILE as BOOK_FILE, Version};
 pub use change::{ChangeError, Prepared, Proposal, What, grant_needs, principal_name};
 pub use edit::{EditError, EditKind, EditRequest};
 pub use error::{Field, PolicyError, Problem};
-pub use lint::Flaw;
+pub use expect::{EXPECTATIONS, ExpectError, Expectations, Tested, junit};
+pub use form::{from_toml, to_toml};
+pub use lint::{Flaw, standing_for};
 pub use source::PolicySource;
 pub use store::{Store, book_path, newest_in};
 pub use text::to_csv;
@@ -81,6 +87,16 @@ pub fn load(model: &str, policy: &str) -> Result<Loaded, PolicyError> {
         .map_err(|error| PolicyError::Lines(vec![statement::locate(&statements, &error)]))?;
     let next_end = rules.grants.iter().filter_map(|grant| grant.until).min();
     Ok(Loaded { rules: Arc::new(rules), index, digest: digest(policy), number: 0, next_end })
+}
+
+/// What in a policy is accepted and hardly meant.
+pub fn flaws(loaded: &Loaded) -> std::collections::BTreeSet<Flaw> {
+    lint::flaws(loaded)
+}
+
+/// What each role is for, where the comments of a policy say so.
+pub fn descriptions(policy: &str) -> std::collections::BTreeMap<String, String> {
+    document::Document::parse(policy).descriptions()
 }
 
 fn digest(policy: &str) -> String {

@@ -11,7 +11,6 @@ use super::book::{Author, Book, Version};
 use super::change::{ChangeError, Prepared, Proposal};
 use super::document::Document;
 use super::{Loaded, MODEL, PolicyError, PolicySource, diff, load};
-use crate::store::StoreError;
 
 /// Holds the policy that decides, for all threads.
 #[derive(Debug)]
@@ -215,11 +214,6 @@ pub fn book_path(configured: Option<&Path>, trail: &Path) -> PathBuf {
     configured.map_or_else(|| trail.with_file_name(super::BOOK_FILE), Path::to_owned)
 }
 
-impl From<StoreError> for ChangeError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 #[cfg(test)]
 mod tests {
     use std::fs;

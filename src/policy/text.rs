@@ -58,7 +58,7 @@ pub(super) fn time(seconds: i64) -> Option<String> {
     jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
 }
 
-fn line(section: &str, fields: &[String]) -> String {
+pub(super) fn line(section: &str, fields: &[String]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| quote(field)).collect();
     format!("{section}, {}", fields.join(", "))
 }

@@ -29,6 +29,9 @@ use crate::policy::Store;
 /// Only root, which dockerd runs as, asks the plugin; only root administers.
 const SOCKET_MODE: u32 = 0o600;
 
+/// The admin socket where other users of the host may ask as well.
+const OPEN_MODE: u32 = 0o666;
+
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
 
@@ -87,8 +90,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     ));
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     let plugin_socket = socket::listen(&config.plugin.socket, SOCKET_MODE, &mut inherited)?;
-    let admin_socket = socket::listen(&config.admin.socket, SOCKET_MODE, &mut inherited)?;
+    // Who is let in is then decided for each; the file mode is only the first door.
+    let admin_mode = if config.admin.users { OPEN_MODE } else { SOCKET_MODE };
+    let admin_socket = socket::listen(&config.admin.socket, admin_mode, &mut inherited)?;
+    let admin_tcp = match &config.admin.tcp {
+        Some(settings) => Some(crate::admin::listen(settings).await?),
+        None => None,
+    };
     let admin = Admin {
+        state: crate::admin::State::new(&config.admin),
+        settings: config.admin.clone(),
+        expectations: config.policy.expectations.clone(),
+        directory: Arc::clone(&directory),
+        identifier: identifier.clone(),
+        inventory: Arc::clone(&inventory),
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
         database: config.audit.database,
@@ -96,10 +111,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         reload: reload.as_action(),
         started: (sources.now)(),
         now: sources.now,
+        random: sources.random,
     };
 
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
+    let tcp =
+        admin_tcp.map(|tcp| tokio::spawn(crate::admin::serve_tcp(tcp, admin.clone(), stopping.clone())));
     let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
     let keys = stopping.clone();
     let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
@@ -113,9 +131,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await, keys.await) })
-        .await
-        .is_err()
+    if tokio::time::timeout(LAST_ANSWERS, async {
+        let tcp = async {
+            if let Some(tcp) = tcp {
+                drop(tcp.await)
+            }
+        };
+        (plugin.await, admin.await, sweeper.await, keys.await, tcp.await)
+    })
+    .await
+    .is_err()
     {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("hostfs", "authz config::duration engine"),
     ("plugin", "audit authz config::duration directory engine hostfs identity inventory policy"),
     ("gateway", "audit authz config::duration engine identity inventory plugin policy"),
-    ("admin", "audit authz directory gateway plugin policy"),
+    ("admin", "audit authz directory engine gateway identity inventory plugin policy"),
     ("config", "admin audit directory gateway hostfs identity inventory plugin policy"),
     ("serve", "admin audit config directory gateway hostfs identity inventory plugin policy"),
     ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store web"),
