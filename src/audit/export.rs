@@ -140,14 +140,14 @@ const COLUMNS: &[(&str, Cell)] = &[
     ("user", user),
     ("groups", |record| decision(record, |entry| entry.actor.groups.join("; "))),
     ("roles", |record| decision(record, |entry| entry.actor.roles.join("; "))),
-    ("how", |record| decision(record, |entry| entry.actor.how.clone())),
+    ("how", how),
     ("door", |record| decision(record, |entry| entry.source.door.name().to_owned())),
     ("operation", operation),
     ("verb", |record| decision(record, |entry| entry.verb.clone().unwrap_or_default())),
     ("object", object),
     ("method", |record| decision(record, |entry| entry.http.method.clone())),
     ("path", |record| decision(record, |entry| entry.http.path.clone())),
-    ("decision", |record| decision(record, |entry| entry.decision.name().to_owned())),
+    ("decision", verdict),
     ("cause", |record| decision(record, |entry| entry.cause.clone().unwrap_or_default())),
     ("code", |record| decision(record, |entry| entry.code.clone().unwrap_or_default())),
     ("message", message),
@@ -164,20 +164,36 @@ const COLUMNS: &[(&str, Cell)] = &[
 fn decision(record: &Record, cell: impl Fn(&DecisionEntry) -> String) -> String {
     match &record.entry {
         Entry::Decision(entry) => cell(entry),
-        Entry::Response(_) | Entry::System(_) => String::new(),
+        Entry::Response(_) | Entry::Admin(_) | Entry::System(_) => String::new(),
     }
 }
 
 fn response(record: &Record, cell: impl Fn(&ResponseEntry) -> String) -> String {
     match &record.entry {
         Entry::Response(entry) => cell(entry),
-        Entry::Decision(_) | Entry::System(_) => String::new(),
+        Entry::Decision(_) | Entry::Admin(_) | Entry::System(_) => String::new(),
+    }
+}
+
+fn verdict(record: &Record) -> String {
+    match &record.entry {
+        Entry::Decision(entry) => entry.decision.name().to_owned(),
+        Entry::Admin(entry) => entry.decision.name().to_owned(),
+        Entry::Response(_) | Entry::System(_) => String::new(),
+    }
+}
+
+fn how(record: &Record) -> String {
+    match &record.entry {
+        Entry::Decision(entry) => entry.actor.how.clone(),
+        Entry::Admin(entry) => entry.actor.how.clone(),
+        Entry::Response(_) | Entry::System(_) => String::new(),
     }
 }
 
 fn reference(record: &Record) -> String {
     let about = match &record.entry {
-        Entry::Decision(_) => None,
+        Entry::Decision(_) | Entry::Admin(_) => None,
         Entry::Response(entry) => entry.decision,
         Entry::System(entry) => entry.about,
     };
@@ -188,6 +204,7 @@ fn user(record: &Record) -> String {
     let user = match &record.entry {
         Entry::Decision(entry) => &entry.actor.user,
         Entry::Response(entry) => &entry.user,
+        Entry::Admin(entry) => &entry.actor.user,
         Entry::System(_) => return String::new(),
     };
     user.clone().unwrap_or_else(|| "anonymous".to_owned())
@@ -197,6 +214,7 @@ fn operation(record: &Record) -> String {
     let operation = match &record.entry {
         Entry::Decision(entry) => &entry.operation,
         Entry::Response(entry) => &entry.operation,
+        Entry::Admin(entry) => return entry.operation.clone(),
         Entry::System(_) => &None,
     };
     operation.clone().unwrap_or_default()
@@ -206,6 +224,7 @@ fn object(record: &Record) -> String {
     let object = match &record.entry {
         Entry::Decision(entry) => &entry.object,
         Entry::Response(entry) => &entry.object,
+        Entry::Admin(entry) => &entry.object,
         Entry::System(_) => &None,
     };
     object.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -215,13 +234,14 @@ fn message(record: &Record) -> String {
     match &record.entry {
         Entry::Decision(entry) => entry.message.clone().unwrap_or_default(),
         Entry::Response(_) => String::new(),
+        Entry::Admin(entry) => entry.message.clone(),
         Entry::System(entry) => entry.message.clone(),
     }
 }
 
 fn event(record: &Record) -> String {
     match &record.entry {
-        Entry::Decision(_) | Entry::Response(_) => String::new(),
+        Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) => String::new(),
         Entry::System(entry) => entry.event.name().to_owned(),
     }
 }

@@ -49,6 +49,8 @@ pub enum Entry {
     Decision(Box<DecisionEntry>),
     /// A call that was let through has ended.
     Response(Box<ResponseEntry>),
+    /// An administrator did something, or was not let.
+    Admin(Box<AdminEntry>),
     /// Something happened to the trail.
     System(Box<SystemEntry>),
 }
@@ -61,6 +63,8 @@ pub enum Phase {
     Decision,
     /// A call that was let through has ended.
     Response,
+    /// An administrator did something, or was not let.
+    Admin,
     /// Something happened to the trail.
     System,
 }
@@ -126,6 +130,26 @@ pub struct ResponseEntry {
     pub created: Option<String>,
     /// From decision to end, in microseconds; of an attach or exec the length of the session.
     pub elapsed_us: Option<u64>,
+}
+
+/// A decision about something on Wharfinger's own surface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminEntry {
+    /// The id of this record.
+    pub id: DecisionId,
+    /// When it was decided.
+    #[serde(with = "micros")]
+    pub time: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// The action, such as `token.issue`.
+    pub operation: String,
+    /// What it acts on, such as `token:` and an id.
+    pub object: Option<Object>,
+    /// Permit or deny.
+    pub decision: Verdict,
+    /// The particulars, or why it was denied; never a secret.
+    pub message: String,
 }
 
 /// Something that happened to the trail, written by the trail.
@@ -254,6 +278,7 @@ impl Entry {
         match self {
             Self::Decision(entry) => entry.id,
             Self::Response(entry) => entry.id,
+            Self::Admin(entry) => entry.id,
             Self::System(entry) => entry.id,
         }
     }
@@ -263,6 +288,7 @@ impl Entry {
         match self {
             Self::Decision(entry) => entry.time,
             Self::Response(entry) => entry.time,
+            Self::Admin(entry) => entry.time,
             Self::System(entry) => entry.time,
         }
     }
@@ -272,6 +298,7 @@ impl Entry {
         match self {
             Self::Decision(_) => Phase::Decision,
             Self::Response(_) => Phase::Response,
+            Self::Admin(_) => Phase::Admin,
             Self::System(_) => Phase::System,
         }
     }

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 
 use super::ledger::Ledger;
 use super::writer::{Job, Message, Writer};
-use super::{DecisionEntry, DecisionId, Entry, ResponseEntry, Verdict};
+use super::{AdminEntry, DecisionEntry, DecisionId, Entry, ResponseEntry, Verdict};
 
 /// How many entries may wait for the writer.
 const QUEUE: usize = 1024;
@@ -170,6 +170,13 @@ impl Trail {
         self.write(Entry::Response(Box::new(entry))).await
     }
 
+    /// Writes what an administrator is about to do, and returns when it is durable, or after the deadline.
+    ///
+    /// On an error it is not to be done.
+    pub async fn admin(&self, entry: AdminEntry) -> Result<(), AuditError> {
+        self.write(Entry::Admin(Box::new(entry))).await
+    }
+
     /// What keeps the trail from being written at the moment.
     pub fn failing(&self) -> Option<AuditError> {
         self.shared.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -318,7 +325,7 @@ mod tests {
             .iter()
             .map(|record| match &record.entry {
                 Entry::System(entry) => (record.seq, Some((entry.event, entry.count))),
-                Entry::Decision(_) | Entry::Response(_) => (record.seq, None),
+                Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) => (record.seq, None),
             })
             .collect();
         assert_eq!(told, [(2, Some((Event::Lost, 1))), (3, Some((Event::Gap, 1))), (4, None)]);
@@ -345,7 +352,7 @@ mod tests {
         let records = records(&path);
         let lost = records.iter().find_map(|record| match &record.entry {
             Entry::System(entry) if entry.event == Event::Lost => Some(entry.count),
-            Entry::Decision(_) | Entry::Response(_) | Entry::System(_) => None,
+            Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) | Entry::System(_) => None,
         });
         assert_eq!(lost, Some(1));
         assert_eq!(records.last().unwrap().entry.id(), sample::id(4));

@@ -8,6 +8,7 @@ impl Phase {
         match self {
             Self::Decision => "decision",
             Self::Response => "response",
+            Self::Admin => "admin",
             Self::System => "system",
         }
     }

@@ -127,7 +127,7 @@ impl Writer {
 pub(super) fn is_permit(entry: &Entry) -> bool {
     match entry {
         Entry::Decision(entry) => entry.decision == Verdict::Permit,
-        Entry::Response(_) | Entry::System(_) => false,
+        Entry::Response(_) | Entry::Admin(_) | Entry::System(_) => false,
     }
 }
 
@@ -139,6 +139,11 @@ fn answered_late(entry: &mut Entry) {
             entry.cause = Some(Cause::AuditUnavailable.name().to_owned());
             entry.code = None;
             entry.message = Some("the audit trail did not take the record in time".to_owned());
+        }
+        // The caller gives up, so it is not done.
+        Entry::Admin(entry) => {
+            entry.decision = Verdict::Deny;
+            entry.message.push_str(": not done, the audit trail did not take the record in time");
         }
         // What happened has happened, whoever waits for its record.
         Entry::Response(_) | Entry::System(_) => {}

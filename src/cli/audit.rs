@@ -70,6 +70,14 @@ pub fn explain(found: &Found, output: &mut dyn Write) -> io::Result<()> {
             field(output, "decision", &decision)?;
             field(output, "outcome", &reported(entry))
         }
+        Entry::Admin(entry) => {
+            field(output, "time", &format!("{:.6}", entry.time))?;
+            field(output, "user", entry.actor.user.as_deref().unwrap_or("anonymous"))?;
+            field(output, "known by", &entry.actor.how)?;
+            field(output, "did", &call(Some(&entry.operation), entry.object.as_ref()))?;
+            field(output, "decision", entry.decision.name())?;
+            field(output, "", &entry.message)
+        }
         Entry::System(entry) => {
             field(output, "time", &format!("{:.6}", entry.time))?;
             field(output, "event", &told(entry))
@@ -99,6 +107,15 @@ fn row(found: &Found) -> [String; 7] {
             entry.operation.clone().unwrap_or_default(),
             object(&entry.object),
             reported(entry),
+            id,
+        ],
+        Entry::Admin(entry) => [
+            time(entry.time),
+            user(&entry.actor.user),
+            entry.decision.name().to_owned(),
+            entry.operation.clone(),
+            object(&entry.object),
+            entry.message.clone(),
             id,
         ],
         Entry::System(entry) => {

@@ -153,6 +153,9 @@ mod tests {
         (Action::PolicyWrite, "who changes roles holds everything"),
         (Action::GrantWrite, "who grants roles holds everything"),
         (Action::TokenIssue, "who issues tokens is everybody"),
+        (Action::TokenList, "names of people and what they use tokens for"),
+        (Action::TokenRevoke, "who revokes tokens locks others out"),
+        (Action::TokenRotateKey, "goes with issuing"),
     ];
 
     #[test]
