@@ -29,6 +29,8 @@ pub struct Config {
     pub token: crate::token::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
+    /// What host paths lead to.
+    pub host_paths: crate::hostfs::Settings,
     /// Who created what.
     pub inventory: crate::inventory::Settings,
     /// Roles and grants.

@@ -315,6 +315,7 @@ pub(super) mod tests {
             directory: Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
             policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
             inventory: Arc::new(inventory),
+            hostfs: crate::hostfs::HostFs::new(crate::hostfs::Settings::default()),
         };
         Arc::new(Handler::new(
             Settings::default(),

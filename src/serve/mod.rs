@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::hostfs::HostFs;
 use crate::identity::Identifier;
 use crate::inventory::Inventory;
 use crate::plugin::{Counters, Handler, Judge};
@@ -75,6 +76,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         directory: Arc::clone(&directory),
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
+        hostfs: HostFs::new(config.host_paths),
     };
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
