@@ -20,10 +20,12 @@ use crate::admin::Admin;
 use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::hostfs::HostFs;
 use crate::identity::Identifier;
 use crate::inventory::Inventory;
 use crate::plugin::{Counters, Handler, Judge};
 use crate::policy::Store;
+use crate::token::Tokens;
 
 /// Only root, which dockerd runs as, asks the plugin; only root administers.
 const SOCKET_MODE: u32 = 0o600;
@@ -50,10 +52,16 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
-    let policy = Arc::new(Store::open(config.policy.source()?).context("policy")?);
     let directory = Arc::new(Directory::new(config.directory).context("directory")?);
-    let identifier = Identifier::new(config.identity).context("identity")?;
     make_room(&config.audit.database)?;
+    let book = crate::policy::book_path(config.policy.database.as_deref(), &config.audit.database);
+    make_room(&book)?;
+    let policy =
+        Arc::new(Store::with_book(config.policy.source()?, &book, rim::sources().now).context("policy")?);
+    let sources = rim::sources();
+    let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
+    let tokens = Arc::new(tokens.context("tokens")?);
+    let identifier = Identifier::with_local(config.identity, tokens.local()).context("identity")?;
     let trail = Arc::new(
         Trail::open(crate::audit::Settings {
             deadline: config.audit.deadline,
@@ -61,7 +69,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         })
         .context("audit trail")?,
     );
-    let sources = rim::sources();
     let counters = Arc::new(Counters::default());
     let inventory = Arc::new(
         Inventory::open(config.inventory, &config.audit.database, sources.now, rim::secret)
@@ -72,6 +79,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         directory: Arc::clone(&directory),
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
+        hostfs: HostFs::new(config.host_paths),
     };
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
@@ -90,7 +98,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         counters,
         reload: reload.as_action(),
         started: (sources.now)(),
+        tokens,
         now: sources.now,
+        random: sources.random,
     };
 
     let (stop, stopping) = watch::channel(false);
