@@ -25,11 +25,13 @@ pub struct Settings {
     /// How long a name is remembered.
     #[serde(with = "crate::config::duration")]
     pub name_ttl: Duration,
-    /// The longest that a client may take to send a request's head, and the longest that a connection stays open idle.
+    /// The longest that a connection may wait for a request, its head, and its body where that is read whole.
     #[serde(with = "crate::config::duration")]
     pub idle: Duration,
     /// Connections of clients at one time; more wait.
     pub connections: usize,
+    /// Connections of one user at one time; more are closed at once.
+    pub connections_per_user: usize,
 }
 
 /// Where users connect unless they are told otherwise.
@@ -48,8 +50,9 @@ impl Default for Settings {
             decide: false,
             name_deadline: Duration::from_secs(2),
             name_ttl: Duration::from_mins(1),
-            idle: Duration::from_mins(10),
+            idle: Duration::from_mins(1),
             connections: 4096,
+            connections_per_user: 2048,
         }
     }
 }
