@@ -9,6 +9,7 @@ pub mod identity;
 pub mod inventory;
 pub mod policy;
 pub mod store;
+pub mod web;
 
 pub mod admin;
 pub mod gateway;

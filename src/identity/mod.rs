@@ -1,6 +1,7 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
 
 mod attested;
+mod ca;
 mod error;
 mod jwt;
 mod name;
@@ -16,14 +17,20 @@ pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
 
 /// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
 const OUR_HEADERS: &str = "x-wharfinger-";
+
+/// How often it is looked whether a list of revoked certificates has changed.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What one question says about who asks.
 #[derive(Clone, Copy, Debug)]
@@ -120,8 +127,9 @@ pub struct Identifier(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    /// Replaced whole when the key files were read again.
-    issuers: ArcSwap<jwt::Issuers>,
+    issuers: jwt::Issuers,
+    /// Replaced whole when its files were read again.
+    issuing: ArcSwap<ca::Issuing>,
 }
 
 impl Identifier {
@@ -131,18 +139,67 @@ impl Identifier {
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
-        let issuers = ArcSwap::from_pointee(jwt::Issuers::load(&settings.jwt)?);
-        Ok(Self(Arc::new(Inner { settings, issuers })))
+        let issuers = jwt::Issuers::load(&settings.jwt)?;
+        let issuing = ArcSwap::from_pointee(ca::Issuing::load(&settings.tls)?);
+        Ok(Self(Arc::new(Inner { settings, issuers, issuing })))
     }
 
-    /// Reads the key files again; where one is bad, the keys before it stay in use.
+    /// Reads the files again; where one is bad, everything stays as it was.
     ///
     /// # Errors
     /// What is wrong with the new content.
     pub fn reload(&self) -> Result<(), SettingsError> {
-        let issuers = jwt::Issuers::load(&self.0.settings.jwt)?;
-        self.0.issuers.store(Arc::new(issuers));
+        let issuing = ca::Issuing::load(&self.0.settings.tls)?;
+        self.0.issuers.reload()?;
+        self.0.issuing.store(Arc::new(issuing));
         Ok(())
+    }
+
+    /// Fetches the keys of issuers, and again as they grow old, and reads lists of revoked certificates that
+    /// have changed, until `stop` is set.
+    pub async fn keep(&self, now: fn() -> jiff::Timestamp, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            ((), ()) = async { tokio::join!(self.0.issuers.keep(now), self.watch_lists()) } => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Lists are replaced by a timer, far from anybody who would ask for a reload.
+    async fn watch_lists(&self) {
+        let mut seen = ca::stamp(&self.0.settings.tls);
+        while !self.0.settings.tls.crl_files.is_empty() {
+            tokio::time::sleep(LOOK).await;
+            let found = ca::stamp(&self.0.settings.tls);
+            if found != seen {
+                seen = found;
+                match ca::Issuing::load(&self.0.settings.tls) {
+                    Ok(issuing) => {
+                        self.0.issuing.store(Arc::new(issuing));
+                        info!("lists of revoked certificates read again");
+                    }
+                    Err(error) => warn!(%error, "lists of revoked certificates not read; those before stay"),
+                }
+            }
+        }
+    }
+
+    /// Who asks, after the keys of a token's issuer were fetched anew where the token's is not among them.
+    ///
+    /// # Errors
+    /// As [`Identifier::identify`].
+    pub async fn ask(
+        &self,
+        evidence: Evidence<'_>,
+        now: jiff::Timestamp,
+    ) -> Result<Identified, IdentityError> {
+        let first = self.identify(evidence, now);
+        if first == Err(IdentityError::Token(TokenError::UnknownKey))
+            && let Some(token) = token(evidence.headers, evidence.attested.is_some())?
+            && self.0.issuers.refetch(token, now).await
+        {
+            return self.identify(evidence, now);
+        }
+        first
     }
 
     /// Who asks.
@@ -158,11 +215,11 @@ impl Identifier {
         now: jiff::Timestamp,
     ) -> Result<Identified, IdentityError> {
         let token = token(evidence.headers, evidence.attested.is_some())?;
-        let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
+        let certificate = tls::read(&self.0.settings.tls, &self.0.issuing.load(), evidence, now)?;
         let token = match token {
             None => None,
-            Some(_) if self.0.settings.jwt.is_empty() => return Err(IdentityError::NoIssuer),
-            Some(token) => Some(self.0.issuers.load().read(token, now)?),
+            Some(_) if self.0.issuers.is_empty() => return Err(IdentityError::NoIssuer),
+            Some(token) => Some(self.0.issuers.read(token, now)?),
         };
         if let Some(attested) = evidence.attested {
             return attested::with(attested, certificate, token);

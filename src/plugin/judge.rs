@@ -100,7 +100,7 @@ impl Judge {
             decision: deny(Cause::Internal, "not decided".to_owned()),
         };
         let identified = match unusable(shown) {
-            None => self.identifier.identify(evidence, now).map_err(|error| error.to_string()),
+            None => self.identifier.ask(evidence, now).await.map_err(|error| error.to_string()),
             Some(problem) => Err(problem),
         };
         let identified = match identified {

@@ -9,7 +9,8 @@ const MAY_USE: &[(&str, &str)] = &[
     ("authz", ""),
     ("engine", "authz"),
     ("store", ""),
-    ("identity", "config::duration"),
+    ("web", ""),
+    ("identity", "config::duration web"),
     ("directory", "config::duration identity"),
     ("policy", "authz"),
     ("audit", "authz config::duration store"),
@@ -19,7 +20,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("admin", "audit authz directory gateway plugin policy"),
     ("config", "admin audit directory gateway identity inventory plugin policy"),
     ("serve", "admin audit config directory gateway identity inventory plugin policy"),
-    ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store"),
+    ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store web"),
     ("main", "cli"),
 ];
 
