@@ -33,9 +33,9 @@ pub(super) fn lines(incoming: Incoming, change: Lines) -> Body {
     Lined { incoming, change, pending: Vec::new(), ended: false }.boxed_unsync()
 }
 
-/// A body that does something when it has ended, was given up, or broke.
-pub(super) fn watched(body: Body, then: impl FnOnce() + Send + Unpin + 'static) -> Body {
-    Watched { body, _then: Then(Some(then)) }.boxed_unsync()
+/// A body that holds on to something until it has ended, was given up, or broke.
+pub(super) fn keeping(body: Body, kept: impl Send + Unpin + 'static) -> Body {
+    Keeping { body, _kept: kept }.boxed_unsync()
 }
 
 struct Passed(Incoming);
@@ -125,22 +125,12 @@ impl HttpBody for Lined {
     }
 }
 
-struct Watched<F: FnOnce()> {
+struct Keeping<T> {
     body: Body,
-    _then: Then<F>,
+    _kept: T,
 }
 
-struct Then<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for Then<F> {
-    fn drop(&mut self) {
-        if let Some(then) = self.0.take() {
-            then();
-        }
-    }
-}
-
-impl<F: FnOnce() + Unpin> HttpBody for Watched<F> {
+impl<T: Unpin> HttpBody for Keeping<T> {
     type Data = Bytes;
     type Error = BodyError;
 

@@ -3,6 +3,7 @@
 //! buildx takes a denied `/grpc` for an old daemon, and starts a privileged builder container without a word. So the
 //! upgrade is taken, no daemon is behind it, and every gRPC call on it is answered with the reason (RFC 9113, 7541).
 
+use std::fmt::Write as _;
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -114,7 +115,8 @@ fn percent_encoded(message: &str) -> String {
         if (0x20..0x7f).contains(&byte) && byte != b'%' {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            write!(encoded, "%{byte:02X}").ok();
         }
     }
     encoded

@@ -86,7 +86,7 @@ pub(super) async fn serve(
 /// The life of a connection that is no longer HTTP.
 async fn became(become_: Become, mut drive: Option<Drive>) {
     match become_ {
-        Become::Stream { client, daemon, then } => {
+        Become::Stream { client, daemon, report } => {
             let (client, daemon, ()) = tokio::join!(client, daemon, async {
                 if let Some(drive) = &mut drive {
                     drive.await;
@@ -97,9 +97,8 @@ async fn became(become_: Become, mut drive: Option<Drive>) {
             {
                 splice(client, daemon).await;
             }
-            if let Some(then) = then {
-                then();
-            }
+            // The end of the stream is the end of the call.
+            drop(report);
         }
         Become::Refusal(client, message) => {
             let Some((wire, first)) = client.await.ok().and_then(Raw::of).map(Raw::into_parts) else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -14,6 +14,7 @@ use tracing::{error, warn};
 
 use super::body::{self, Body};
 use super::counters::count;
+use super::decide::{self, Report};
 use super::hygiene::{self, Clean, Unclean};
 use super::upstream::{Drive, Upstream, UpstreamError};
 use super::view::{self, Plan};
@@ -24,7 +25,7 @@ use crate::identity::GATEWAY_HEADER;
 use crate::plugin::wire::Question;
 use crate::plugin::{Holder, Ticket};
 
-/// The longest answer of the daemon that is read whole where it denies something.
+/// The longest answer of the daemon that is read whole where no view says otherwise: a denial, or a new object's ID.
 const DENIAL_LIMIT: usize = 64 << 10;
 
 /// What a client's connection becomes once its request has been answered.
@@ -35,17 +36,14 @@ pub(super) enum Become {
         client: OnUpgrade,
         /// The daemon's side.
         daemon: OnUpgrade,
-        /// Done when the stream has ended.
-        then: Option<Then>,
+        /// Given when the stream has ended.
+        report: Option<Box<Report>>,
     },
     /// A gRPC server that refuses everything for this reason.
     Refusal(OnUpgrade, String),
     /// Nothing: it is held until the client closes it.
     Silence(OnUpgrade),
 }
-
-/// Something to do at an end.
-pub(super) type Then = Box<dyn FnOnce() + Send + Sync + Unpin>;
 
 /// The calls of one client's connection.
 pub(super) struct Exchange {
@@ -62,6 +60,15 @@ struct Going {
     headers: HeaderMap,
     upgrade: Option<HeaderValue>,
     ticket: Arc<Ticket>,
+    client: OnUpgrade,
+}
+
+/// A body on its way to the daemon.
+enum Load {
+    /// It was read whole.
+    Held(Bytes),
+    /// It is passed on as it comes.
+    Streamed(Incoming),
 }
 
 impl Exchange {
@@ -71,7 +78,7 @@ impl Exchange {
         drives: mpsc::UnboundedSender<Drive>,
         becomes: mpsc::UnboundedSender<Become>,
     ) -> Self {
-        let upstream = Upstream::new(gateway.settings.docker_socket.clone(), drives);
+        let upstream = Upstream::new(gateway.behind.daemon.clone(), drives);
         Self { gateway, holder, upstream, becomes }
     }
 
@@ -87,12 +94,12 @@ impl Exchange {
         };
         let Clean { call, headers, upgrade } = clean;
         let ticket = self.ticket(head.method.as_str(), &call.target, None);
-        let mut going = Going { call, method: head.method.clone(), headers, upgrade, ticket };
-        let body = match self.body(&mut going, incoming).await {
+        let mut going = Going { call, method: head.method.clone(), headers, upgrade, ticket, client };
+        let load = match self.body(&mut going, incoming).await {
             Ok(body) => body,
             Err(Unclean { status, refusal }) => return self.refused(&head, Some(refusal), status).await,
         };
-        self.forward(going, body, client).await
+        self.forward(going, load).await
     }
 
     fn ticket(&self, method: &str, target: &str, refusal: Option<Refusal>) -> Arc<Ticket> {
@@ -110,7 +117,7 @@ impl Exchange {
         if let Some(agent) = head.headers.get("user-agent").and_then(|agent| agent.to_str().ok()) {
             headers.insert("User-Agent".to_owned(), agent.to_owned());
         }
-        let handle = self.gateway.tickets.issue((self.gateway.secret)(), ticket);
+        let handle = self.gateway.issue(ticket);
         headers.insert(GATEWAY_HEADER.to_owned(), handle);
         let question = Question {
             request_method: method.to_owned(),
@@ -118,17 +125,17 @@ impl Exchange {
             request_headers: headers,
             ..Question::default()
         };
-        let answered = self.gateway.handler.request(question).await;
+        let answered = self.gateway.behind.handler.request(question).await;
         answer::error(status, answered.message())
     }
 
     /// The body to forward: held where somebody must look at it, else a stream.
-    async fn body(&self, going: &mut Going, incoming: Incoming) -> Result<Body, Unclean> {
+    async fn body(&self, going: &mut Going, incoming: Incoming) -> Result<Load, Unclean> {
         let Some(limit) = hygiene::limit(going.call.body) else {
             if let Some(length) = incoming.size_hint().exact() {
                 going.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
             }
-            return Ok(body::passed(incoming));
+            return Ok(Load::Streamed(incoming));
         };
         let refuse = |status, code, message: &str| Unclean {
             status,
@@ -167,31 +174,76 @@ impl Exchange {
         if !bytes.is_empty() || matches!(going.method, Method::POST | Method::PUT) {
             going.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
-        Ok(body::whole(bytes))
+        Ok(Load::Held(bytes))
     }
 
-    /// Sends the call to the daemon, which asks the plugin about it.
-    async fn forward(&self, going: Going, body: Body, client: OnUpgrade) -> Response<Body> {
-        let Going { call, method, mut headers, upgrade, ticket } = going;
-        headers.insert(HOST, HeaderValue::from_static("docker"));
-        if let Some(protocol) = &upgrade {
-            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(UPGRADE, protocol.clone());
-        }
-        let handle = self.gateway.tickets.issue((self.gateway.secret)(), Arc::clone(&ticket));
+    /// Sends the call to the daemon, which asks the plugin about it; or asks first, where the daemon cannot.
+    async fn forward(&self, mut going: Going, load: Load) -> Response<Body> {
+        let handle = self.gateway.issue(Arc::clone(&going.ticket));
         // Whatever ends this: an unredeemed handle does not stay behind.
         let _withdrawn = Withdrawn { gateway: &self.gateway, handle: &handle };
-        let Ok(value) = HeaderValue::from_str(&handle) else { return internal() };
-        headers.insert(hyper::header::HeaderName::from_static("x-wharfinger-gateway"), value);
-        let Ok(mut request) = Request::builder().method(method).uri(&call.target).body(body) else {
-            return internal();
+        let mut report = None;
+        if self.gateway.settings.decide {
+            match self.decide(&going, &load, handle.clone()).await {
+                Ok(permitted) => report = Some(permitted),
+                Err(reason) => return self.denied(going, &reason),
+            }
+        } else {
+            let Ok(value) = HeaderValue::from_str(&handle) else { return internal() };
+            going.headers.insert(HeaderName::from_static("x-wharfinger-gateway"), value);
+        }
+        let body = match load {
+            Load::Held(bytes) => body::whole(bytes),
+            Load::Streamed(incoming) => body::passed(incoming),
         };
-        *request.headers_mut() = headers;
-        let response = match self.upstream.send(request).await {
-            Ok(response) => response,
-            Err(problem) => return self.unanswered(&problem),
+        let Some(request) = request(&going, body) else { return internal() };
+        match self.upstream.send(request).await {
+            Ok(response) => self.shown(going, response, report).await,
+            Err(problem) => self.unanswered(&problem),
+        }
+    }
+
+    /// Asks for the decision in the daemon's place; a denial is told with its reason.
+    async fn decide(&self, going: &Going, load: &Load, handle: String) -> Result<Report, String> {
+        let nothing = Bytes::new();
+        let held = match load {
+            Load::Held(bytes) => bytes,
+            Load::Streamed(_) => &nothing,
         };
-        self.shown(&call, &ticket, upgrade, response, client).await
+        let Going { call, method, headers, .. } = going;
+        let question = decide::question(method.as_str(), &call.target, headers, held, handle);
+        let answered = self.gateway.behind.handler.request(question.clone()).await;
+        if answered.allows() {
+            Ok(Report::of(Arc::clone(&self.gateway.behind.handler), question))
+        } else {
+            Err(format!("authorization denied by wharfinger: {}", answered.message()))
+        }
+    }
+
+    /// A denial, as the daemon would tell it.
+    fn denied(&self, going: Going, reason: &str) -> Response<Body> {
+        let status = StatusCode::FORBIDDEN;
+        if let Some(verdict) = going.ticket.verdict()
+            && let Plan::Hidden(message) = Plan::of(verdict, status, &self.gateway.views)
+        {
+            return answer::error(StatusCode::NOT_FOUND, &message);
+        }
+        self.no_session(going, reason).unwrap_or_else(|| answer::error(status, reason))
+    }
+
+    /// The denial of a build's connection, in a way that people get to read.
+    fn no_session(&self, going: Going, reason: &str) -> Option<Response<Body>> {
+        let Going { call, upgrade, client, .. } = going;
+        let protocol = upgrade.filter(|_| call.operation == Action::BuildSession)?;
+        // At `/session` the tool waits for the daemon's calls, and learns the reason from the build itself.
+        let becomes = if call.target.ends_with("/grpc") {
+            Become::Refusal(client, reason.to_owned())
+        } else {
+            Become::Silence(client)
+        };
+        // Without anybody who takes it the connection closes, which is an answer as well.
+        self.becomes.send(becomes).ok();
+        Some(answer::switching(protocol))
     }
 
     fn unanswered(&self, problem: &UpstreamError) -> Response<Body> {
@@ -211,42 +263,41 @@ impl Exchange {
     /// What the client gets of the daemon's answer.
     async fn shown(
         &self,
-        call: &Recognised,
-        ticket: &Ticket,
-        upgrade: Option<HeaderValue>,
+        going: Going,
         mut response: Response<Incoming>,
-        client: OnUpgrade,
+        mut report: Option<Report>,
     ) -> Response<Body> {
         let status = response.status();
-        let Some(verdict) = ticket.verdict() else {
+        if let Some(report) = &mut report {
+            report.status(status.as_u16());
+        }
+        let Some(verdict) = going.ticket.verdict() else {
             // Errors are told before anybody is asked; a success that nobody decided on is a daemon without its plugin.
             return if status.is_client_error() || status.is_server_error() {
-                passed(response)
+                passed(response, report)
             } else {
-                self.unasked(call)
+                self.unasked(&going.call)
             };
         };
         if status == StatusCode::SWITCHING_PROTOCOLS {
             count(&self.gateway.counters.upgraded);
             let daemon = hyper::upgrade::on(&mut response);
             // Without anybody who takes it the connection closes, which is an answer as well.
-            self.becomes.send(Become::Stream { client, daemon, then: None }).ok();
+            self.becomes
+                .send(Become::Stream { client: going.client, daemon, report: report.map(Box::new) })
+                .ok();
             let (head, _) = response.into_parts();
             return Response::from_parts(head, body::whole(""));
         }
-        if let (Some(protocol), StatusCode::FORBIDDEN) = (upgrade, status)
-            && call.operation == Action::BuildSession
+        let plan = Plan::of(verdict, status, &self.gateway.views);
+        if status == StatusCode::FORBIDDEN
+            && going.upgrade.is_some()
+            && going.call.operation == Action::BuildSession
         {
             let reason = denial(response).await;
-            let becomes = if call.target.ends_with("/grpc") {
-                Become::Refusal(client, reason)
-            } else {
-                Become::Silence(client)
-            };
-            self.becomes.send(becomes).ok();
-            return answer::switching(protocol);
+            return self.no_session(going, &reason).unwrap_or_else(internal);
         }
-        viewed(Plan::of(verdict, status, &self.gateway.views), response).await
+        viewed(plan, response, report).await
     }
 
     /// Fails closed: whatever the daemon has done, it is not used any further without decisions.
@@ -269,18 +320,39 @@ struct Withdrawn<'a> {
 
 impl Drop for Withdrawn<'_> {
     fn drop(&mut self) {
-        self.gateway.tickets.withdraw(self.handle);
+        self.gateway.behind.tickets.withdraw(self.handle);
     }
+}
+
+/// The request to the daemon.
+fn request(going: &Going, body: Body) -> Option<Request<Body>> {
+    let mut headers = going.headers.clone();
+    headers.insert(HOST, HeaderValue::from_static("docker"));
+    if let Some(protocol) = &going.upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    }
+    let mut request = Request::builder().method(&going.method).uri(&going.call.target).body(body).ok()?;
+    *request.headers_mut() = headers;
+    Some(request)
 }
 
 fn internal() -> Response<Body> {
     answer::error(StatusCode::INTERNAL_SERVER_ERROR, "wharfinger failed on this call; its log says where")
 }
 
-fn passed(response: Response<Incoming>) -> Response<Body> {
+fn passed(response: Response<Incoming>, report: Option<Report>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     answer::without_hops(&mut head.headers);
-    Response::from_parts(head, body::passed(body))
+    Response::from_parts(head, reported(body::passed(body), report))
+}
+
+/// The body whose end is the end of the call.
+fn reported(body: Body, report: Option<Report>) -> Body {
+    match report {
+        Some(report) => body::keeping(body, report),
+        None => body,
+    }
 }
 
 /// The sentence of the daemon's error, or what there is in its place.
@@ -295,9 +367,13 @@ async fn denial(response: Response<Incoming>) -> String {
         .map_or_else(|_| "you may not build here".to_owned(), |told| told.message)
 }
 
-async fn viewed(plan: Plan, response: Response<Incoming>) -> Response<Body> {
+async fn viewed(plan: Plan, response: Response<Incoming>, report: Option<Report>) -> Response<Body> {
     match plan {
-        Plan::Pass => passed(response),
+        // Nobody learns the ID of something new before it is known whose it is.
+        Plan::Pass if report.is_some() && response.status() == StatusCode::CREATED => {
+            viewed_whole(DENIAL_LIMIT, Box::new(Ok), response, report).await
+        }
+        Plan::Pass => passed(response, report),
         Plan::Hidden(message) => {
             // Read to its end, so that the connection stays good.
             drop(Limited::new(response.into_body(), DENIAL_LIMIT).collect().await);
@@ -307,26 +383,36 @@ async fn viewed(plan: Plan, response: Response<Incoming>) -> Response<Body> {
             let (mut head, body) = response.into_parts();
             answer::without_hops(&mut head.headers);
             head.headers.remove(CONTENT_LENGTH);
-            Response::from_parts(head, body::lines(body, change))
+            Response::from_parts(head, reported(body::lines(body, change), report))
         }
-        Plan::Whole { limit, change } => {
-            let (mut head, body) = response.into_parts();
-            answer::without_hops(&mut head.headers);
-            let bytes: Bytes = match Limited::new(body, limit).collect().await {
-                Ok(body) => body.to_bytes(),
-                // Fail closed: what cannot be looked at whole is not shown.
-                Err(error) => {
-                    warn!(%error, "an answer of the daemon could not be read whole");
-                    return answer::error(
-                        StatusCode::BAD_GATEWAY,
-                        "the daemon's answer broke off, or is too long to be filtered; ask for less of it",
-                    );
-                }
-            };
-            match change(bytes) {
-                Ok(bytes) => answer::with_body(head, bytes),
-                Err(error) => answer::error(StatusCode::BAD_GATEWAY, &error.to_string()),
-            }
+        Plan::Whole { limit, change } => viewed_whole(limit, change, response, report).await,
+    }
+}
+
+async fn viewed_whole(
+    limit: usize,
+    change: view::Whole,
+    response: Response<Incoming>,
+    report: Option<Report>,
+) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    answer::without_hops(&mut head.headers);
+    let bytes: Bytes = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        // Fail closed: what cannot be looked at whole is not shown.
+        Err(error) => {
+            warn!(%error, "an answer of the daemon could not be read whole");
+            return answer::error(
+                StatusCode::BAD_GATEWAY,
+                "the daemon's answer broke off, or is too long to be filtered; ask for less of it",
+            );
         }
+    };
+    if let Some(report) = report {
+        report.now(&bytes).await;
+    }
+    match change(bytes) {
+        Ok(bytes) => answer::with_body(head, bytes),
+        Err(error) => answer::error(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }

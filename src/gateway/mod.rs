@@ -5,6 +5,7 @@ mod body;
 mod builder;
 mod connection;
 mod counters;
+mod decide;
 mod exchange;
 mod hygiene;
 mod names;
@@ -17,6 +18,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,52 +32,60 @@ pub use self::counters::Counters;
 use self::counters::count;
 use self::names::Names;
 use self::peer::Peer;
-pub use self::settings::{DOCKER_SOCKET, SOCKET, Settings};
+pub use self::settings::{Mode, SOCKET, Settings};
 use self::view::Views;
 use crate::audit::DecisionId;
 use crate::identity::Attested;
 use crate::inventory::Inventory;
-use crate::plugin::{Handler, Holder, Sources, Tickets};
+use crate::plugin::{Handler, Holder, Sources, Ticket, Tickets};
+
+/// What stands behind the gateway.
+#[derive(Clone, Debug)]
+pub struct Behind {
+    /// The daemon's raw socket.
+    pub daemon: PathBuf,
+    /// Who decides, or puts on record what is refused here.
+    pub handler: Arc<Handler>,
+    /// The tickets by which the handler knows the gateway's calls.
+    pub tickets: Arc<Tickets>,
+    /// Who created what.
+    pub inventory: Arc<Inventory>,
+    /// The clock, and random bytes for ids.
+    pub sources: Sources,
+    /// Gives sixteen bytes that nobody can foresee.
+    pub secret: fn() -> [u8; 16],
+}
 
 /// Everything that the gateway works with.
 pub struct Gateway {
     settings: Settings,
-    handler: Arc<Handler>,
-    tickets: Arc<Tickets>,
+    behind: Behind,
     views: Views,
     names: Names,
-    sources: Sources,
-    secret: fn() -> [u8; 16],
     counters: Arc<Counters>,
     open: Mutex<HashMap<u32, usize>>,
 }
 
 impl Gateway {
-    /// A gateway whose calls `handler` decides, by the `tickets` that it knows them by.
-    ///
-    /// `secret` gives sixteen bytes that nobody can foresee.
-    pub fn new(
-        settings: Settings,
-        handler: Arc<Handler>,
-        tickets: Arc<Tickets>,
-        inventory: Arc<Inventory>,
-        sources: Sources,
-        secret: fn() -> [u8; 16],
-        counters: Arc<Counters>,
-    ) -> Self {
+    /// A gateway in front of what stands behind it.
+    pub fn new(settings: Settings, behind: Behind, counters: Arc<Counters>) -> Self {
         let names = Names::new(
             Arc::new(names::ask_host),
             names::overflow_uid(),
             settings.name_ttl,
             settings.name_deadline,
         );
-        let views = Views { inventory };
-        let open = Mutex::default();
-        Self { settings, handler, tickets, views, names, sources, secret, counters, open }
+        let views = Views { inventory: Arc::clone(&behind.inventory) };
+        Self { settings, behind, views, names, counters, open: Mutex::default() }
+    }
+
+    /// Puts a ticket out, and returns its handle.
+    fn issue(&self, ticket: Arc<Ticket>) -> String {
+        self.behind.tickets.issue((self.behind.secret)(), ticket)
     }
 
     fn new_id(&self) -> DecisionId {
-        DecisionId::new((self.sources.now)(), (self.sources.random)())
+        DecisionId::new((self.behind.sources.now)(), (self.behind.sources.random)())
     }
 
     /// Who is at the other end.
