@@ -5,6 +5,7 @@ pub mod engine;
 
 pub mod audit;
 pub mod directory;
+pub mod hostfs;
 pub mod identity;
 pub mod inventory;
 pub mod policy;

@@ -1,8 +1,10 @@
 //! The compiled policy: roles of a subject, permissions of an action, and the one `decide`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
-use super::decision::{Cause, DecidedBy, Decision, Denial, Finding};
+use super::decision::{DecidedBy, Decision, Finding, Mode};
+use super::denial::denial;
 use super::{
     Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
     Subject,
@@ -11,8 +13,8 @@ use super::{
 /// One policy version, compiled for deciding; immutable.
 #[derive(Debug)]
 pub struct Index {
-    roles: Vec<Role>,
-    grants: HashMap<Principal, Vec<usize>>,
+    roles: Arc<Vec<Role>>,
+    grants: HashMap<Principal, Vec<(usize, Option<i64>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,8 @@ impl Index {
         for (holder, permission) in &rules.permissions {
             let Some(holder) = role(holder).and_then(|n| roles.get_mut(n)) else { continue };
             let actions: Vec<Action> = match &permission.actions {
-                Actions::Any => Action::ALL.to_vec(),
+                // How denials are dealt with is no power, and has to be named.
+                Actions::Any => Action::ALL.iter().copied().filter(|action| !action.is_mode()).collect(),
                 Actions::One(action) => vec![*action],
                 Actions::Set(set) => {
                     sets.get(set.as_str()).map(|set| set.iter().copied().collect()).unwrap_or_default()
@@ -70,11 +73,22 @@ impl Index {
         for permissions in roles.iter_mut().flat_map(|role| role.permissions.values_mut()) {
             permissions.sort_by_key(|permission| permission.effect != Effect::Deny);
         }
-        let mut grants: HashMap<Principal, Vec<usize>> = HashMap::new();
+        let mut grants: HashMap<Principal, Vec<(usize, Option<i64>)>> = HashMap::new();
         for grant in &rules.grants {
-            grants.entry(grant.principal.clone()).or_default().extend(role(&grant.role));
+            let held = role(&grant.role).map(|role| (role, grant.until));
+            grants.entry(grant.principal.clone()).or_default().extend(held);
         }
-        Ok(Self { roles, grants })
+        Ok(Self { roles: Arc::new(roles), grants })
+    }
+
+    /// The same without the grants that have ended by `now`, in seconds since 1970.
+    #[must_use]
+    pub fn at(&self, now: i64) -> Self {
+        let mut grants = self.grants.clone();
+        for held in grants.values_mut() {
+            held.retain(|(_, until)| until.is_none_or(|until| now < until));
+        }
+        Self { roles: Arc::clone(&self.roles), grants }
     }
 
     /// Decides a call: permitted if every requirement is granted and none is denied.
@@ -94,7 +108,12 @@ impl Index {
         if findings.iter().all(Finding::is_granted) {
             return Decision::Permit(findings);
         }
-        Decision::Deny(denial(subject, verb, findings))
+        let mode = mode(&held, subject, &findings);
+        let denial = denial(subject, verb, findings);
+        match mode {
+            Some(mode) => Decision::Observe(mode, denial),
+            None => Decision::Deny(denial),
+        }
     }
 
     /// The requirements whose decision depends on who created their resource.
@@ -113,6 +132,25 @@ impl Index {
         requirements.iter().filter(|_| subject.user.is_some()).filter(named).filter(scoped).collect()
     }
 
+    /// Whether one requirement is granted, as far as its resource is known.
+    pub fn grants(&self, subject: &Subject, requirement: &Requirement) -> bool {
+        let principals = subject.principals();
+        find(&self.held(&principals), subject, requirement).is_some_and(|by| by.effect == Effect::Allow)
+    }
+
+    /// Whether the action is granted on everything of its kind and denied on nothing.
+    ///
+    /// Whatever else is found out about a resource then changes no decision.
+    pub fn grants_everything(&self, subject: &Subject, action: Action) -> bool {
+        let principals = subject.principals();
+        let held = self.held(&principals);
+        let permissions = || held.iter().filter_map(|held| held.role.permissions.get(&action)).flatten();
+        let all =
+            |p: &Permission| p.resource.is_any() && p.resource.kind().is_none_or(|k| k == action.kind());
+        permissions().any(|p| p.effect == Effect::Allow && all(p))
+            && permissions().all(|p| p.effect == Effect::Allow)
+    }
+
     /// The names of all roles that the subject holds, inherited ones included, nearest first.
     pub fn roles_of(&self, subject: &Subject) -> Vec<String> {
         let principals = subject.principals();
@@ -127,7 +165,7 @@ impl Index {
             .iter()
             .flat_map(|principal| {
                 let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
-                roles.iter().map(move |role| (*role, Path::Granted(principal)))
+                roles.iter().map(move |(role, _)| (*role, Path::Granted(principal)))
             })
             .collect();
         while let Some((number, path)) = queue.pop_front() {
@@ -162,6 +200,24 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
         }
     }
     allowed.map(|(at, permission)| decided_by(held, at, permission))
+}
+
+/// How the denial is dealt with, if a permission to `mode.…` covers everything that is not granted.
+fn mode(held: &[Held<'_>], subject: &Subject, findings: &[Finding]) -> Option<Mode> {
+    let mut mode = Mode::Observe;
+    for finding in findings.iter().filter(|finding| !finding.is_granted()) {
+        let covered = |action| {
+            let requirement = Requirement { action, resource: finding.requirement.resource.clone() };
+            find(held, subject, &requirement).is_some_and(|by| by.effect == Effect::Allow)
+        };
+        match (covered(Action::ModeObserve), covered(Action::ModeWarn)) {
+            (_, true) => mode = Mode::Warn,
+            (true, false) => {}
+            // One thing that is not covered is enough for a denial.
+            (false, false) => return None,
+        }
+    }
+    Some(mode)
 }
 
 /// Whether a permission by scope could decide, or one that denies could outweigh the rest.
@@ -206,51 +262,14 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
     }
 }
 
-fn denial(subject: &Subject, verb: &str, findings: Vec<Finding>) -> Denial {
-    let denied = findings.iter().find(|finding| finding.decided_by.is_some() && !finding.is_granted());
-    let (cause, missing, reason) = if let Some(finding) = denied {
-        let by = finding.decided_by.as_ref().map(|by| format!("role `{}` denies it", by.role));
-        (Cause::Denied, describe(&finding.requirement), by.unwrap_or_default())
-    } else {
-        let missing: Vec<&Requirement> = findings
-            .iter()
-            .filter(|finding| !finding.is_granted())
-            .map(|finding| &finding.requirement)
-            .collect();
-        let them = if missing.len() == 1 { "it" } else { "them" };
-        (Cause::NotGranted, list(&missing), format!("no role that {subject} holds grants {them}"))
-    };
-    Denial { cause, message: format!("{subject} may not {missing} ({verb}): {reason}"), findings }
-}
-
-/// As many missing requirements as a terminal line bears.
-const NAMED: usize = 4;
-
-fn list(missing: &[&Requirement]) -> String {
-    let mut names: Vec<String> =
-        missing.iter().take(NAMED).map(|requirement| describe(requirement)).collect();
-    if missing.len() > NAMED {
-        names.push(format!("{} more", missing.len() - NAMED));
-    }
-    names.join(", ")
-}
-
-fn describe(requirement: &Requirement) -> String {
-    if requirement.resource.name == super::Resource::ANY {
-        requirement.action.to_string()
-    } else {
-        requirement.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::Index;
     use crate::authz::{
-        Action, Actions, Cause, Decision, Effect, Grant, Owner, Pattern, Permission, Principal, Requirement,
-        Requirements, Rules, Subject,
+        Action, Actions, Cause, Decision, Effect, Grant, Mode, Owner, Pattern, Permission, Principal,
+        Requirement, Requirements, Rules, Subject,
     };
 
     fn permission(effect: Effect, action: Action, pattern: &str) -> Permission {
@@ -265,10 +284,7 @@ mod tests {
         Index::new(&Rules {
             permissions: permissions.into_iter().map(|(role, p)| (role.to_owned(), p)).collect(),
             inherits: inherits.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
-            grants: grants
-                .into_iter()
-                .map(|(principal, role)| Grant { principal, role: role.to_owned() })
-                .collect(),
+            grants: grants.into_iter().map(|(principal, role)| Grant::new(principal, role)).collect(),
             members: Vec::new(),
         })
         .unwrap()
@@ -331,6 +347,49 @@ mod tests {
             "alice may not container.start container:prod-1 (docker start): role `b` denies it"
         );
         assert!(matches!(index.decide(&alice(&[]), "docker start", &start("web")), Decision::Permit(_)));
+    }
+
+    #[test]
+    fn what_a_mode_covers_is_let_through_as_a_denial_that_would_be_due() {
+        let everyone = |permissions: Vec<(&'static str, &str)>| {
+            let permissions = permissions.into_iter().map(|(action, pattern)| {
+                ("r", permission(Effect::Allow, Action::parse(action).unwrap(), pattern))
+            });
+            index(permissions.collect(), &[], vec![(Principal::Everyone, "r")])
+        };
+        let mode = |index: &Index| match index.decide(&alice(&[]), "docker start", &start("web")) {
+            Decision::Permit(_) => panic!("permitted"),
+            Decision::Deny(_) => None,
+            Decision::Observe(mode, denial) => {
+                assert_eq!(denial.cause, Cause::NotGranted);
+                Some(mode)
+            }
+        };
+        assert_eq!(mode(&everyone(vec![("mode.observe", "container:*")])), Some(Mode::Observe));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "*"), ("mode.warn", "*")])), Some(Mode::Warn));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "image:*")])), None);
+        let all = Permission {
+            actions: Actions::Any,
+            resource: Pattern::parse("*").unwrap(),
+            effect: Effect::Allow,
+        };
+        let deny = permission(Effect::Deny, Action::ContainerStart, "*");
+        let admin = index(vec![("r", all), ("r", deny)], &[], vec![(Principal::Everyone, "r")]);
+        assert_eq!(mode(&admin), None, "`*` is not to contain modes");
+    }
+
+    #[test]
+    fn a_grant_ends_by_its_time() {
+        let mut grant = Grant::new(Principal::Everyone, "a");
+        grant.until = Some(100);
+        let rules = Rules {
+            permissions: vec![("a".to_owned(), permission(Effect::Allow, Action::ContainerStart, "*"))],
+            grants: vec![grant],
+            ..Rules::default()
+        };
+        let index = Index::new(&rules).unwrap();
+        assert_eq!(index.at(99).roles_of(&alice(&[])), ["a"]);
+        assert_eq!(index.at(100).roles_of(&alice(&[])), Vec::<String>::new());
     }
 
     #[test]

@@ -9,9 +9,13 @@ use super::wire::Question;
 use crate::authz::{Action, Cause, Decision, Denial, Subject};
 use crate::directory::{Directory, DirectoryError};
 use crate::engine::{self, Call, Classified, Door, Refusal};
+use crate::hostfs::HostFs;
 use crate::identity::{Evidence, GATEWAY_HEADER, Identified, Identifier};
 use crate::inventory::{Expected, Inventory};
 use crate::policy::{Loaded, Store};
+
+/// The code of a call whose host paths could not be followed.
+const HOST_PATH: &str = "host-path";
 
 /// What was found out about a question, and the decision on it.
 #[derive(Debug)]
@@ -56,13 +60,15 @@ pub struct Judge {
     pub policy: Arc<Store>,
     /// Who created what.
     pub inventory: Arc<Inventory>,
+    /// What host paths lead to.
+    pub hostfs: HostFs,
 }
 
 impl Judge {
     /// Finds out who asks for what, and decides; and before a call is let through, what it is going to create.
     pub(super) async fn judge(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
         let mut judged = self.decide(question, shown, now).await;
-        if let (Decision::Permit(_), Some(classified)) = (&judged.decision, &judged.classified) {
+        if let (true, Some(classified)) = (judged.decision.lets_through(), &judged.classified) {
             let Classified { operation, object, requirements, .. } = classified;
             judged.expected = self.inventory.expect(&judged.subject, *operation, object, requirements).await;
         }
@@ -125,9 +131,13 @@ impl Judge {
         judged.roles = policy.index.roles_of(&judged.subject);
         match read {
             Ok(mut classified) => {
-                self.inventory.resolve(&policy.index, &judged.subject, &mut classified.requirements).await;
-                judged.decision =
-                    policy.index.decide(&judged.subject, classified.verb, &classified.requirements);
+                let (subject, needed) = (&judged.subject, &mut classified.requirements);
+                self.inventory.resolve(&policy.index, subject, needed).await;
+                judged.decision = match self.hostfs.settle(&policy.index, subject, needed).await {
+                    Ok(()) => policy.index.decide(subject, classified.verb, needed),
+                    // What the daemon would mount is not known, so there is nothing to decide on.
+                    Err(error) => deny(Cause::Refused(HOST_PATH), format!("refused: {error}")),
+                };
                 judged.classified = Some(classified);
             }
             // What could not be read, or could be read in two ways, is not asked of any role.

@@ -24,6 +24,7 @@ use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::gateway::Behind;
+use crate::hostfs::HostFs;
 use crate::identity::Identifier;
 use crate::inventory::Inventory;
 use crate::plugin::{Counters, Gate, Handler, Judge, Tickets};
@@ -52,10 +53,13 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
-    let policy = Arc::new(Store::open(config.policy.source()?).context("policy")?);
     let directory = Arc::new(Directory::new(config.directory).context("directory")?);
     let identifier = Identifier::new(config.identity).context("identity")?;
     make_room(&config.audit.database)?;
+    let book = crate::policy::book_path(config.policy.database.as_deref(), &config.audit.database);
+    make_room(&book)?;
+    let policy =
+        Arc::new(Store::with_book(config.policy.source()?, &book, rim::sources().now).context("policy")?);
     let trail = Arc::new(
         Trail::open(crate::audit::Settings {
             deadline: config.audit.deadline,
@@ -75,6 +79,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         directory: Arc::clone(&directory),
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
+        hostfs: HostFs::new(config.host_paths),
     };
     let tickets = Arc::new(Tickets::default());
     let handler =

@@ -4,6 +4,7 @@ mod directory;
 mod failing;
 mod gateway;
 mod ownership;
+mod paths;
 mod people;
 mod policy;
 mod token;
