@@ -1,9 +1,11 @@
 //! The admin socket: what the command line asks of the running daemon.
 
+mod act;
 mod peer;
 mod problem;
 mod routes;
 mod settings;
+mod tokens;
 mod trail;
 
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ pub use self::trail::Asked;
 use crate::audit::Trail;
 use crate::plugin::Counters;
 use crate::policy::Store;
+use crate::token::Tokens;
 
 /// What a reload does: the new policy version, or what stayed as it was.
 pub type ReloadAction = Arc<dyn Fn() -> Result<String, Vec<String>> + Send + Sync>;
@@ -41,8 +44,12 @@ pub struct Admin {
     pub reload: ReloadAction,
     /// When the daemon started.
     pub started: Timestamp,
+    /// This host's own tokens.
+    pub tokens: Arc<Tokens>,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// Ten random bytes.
+    pub random: fn() -> [u8; 10],
 }
 
 impl std::fmt::Debug for Admin {

@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
-use super::{Admin, peer, trail};
+use super::{Admin, peer, tokens, trail};
 
 /// What the daemon is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub(super) fn router(admin: Admin, own_uid: Option<u32>) -> Router {
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/export", get(trail::export))
         .route("/v1/audit/{id}", get(trail::show))
+        .route("/v1/tokens", get(tokens::list).post(tokens::issue))
+        .route("/v1/tokens/{id}/revoke", post(tokens::revoke))
+        .route("/v1/rotate-key", post(tokens::rotate))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no such resource") })
         .layer(middleware::from_fn_with_state(own_uid, peer::only_administrators))
         .with_state(admin)

@@ -112,7 +112,7 @@ mod tests {
 
     fn decisions(groups: &[&str], questions: &str) -> Vec<Value> {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        let subject = Subject { user: Some("alice".to_owned()), groups };
+        let subject = Subject { user: Some("alice".to_owned()), groups, roles: None };
         let mut output = Vec::new();
         run(questions.as_bytes(), &mut output, &load(MODEL, POLICY).unwrap(), &subject).unwrap();
         let lines = String::from_utf8(output).unwrap();

@@ -36,7 +36,7 @@ pub(super) fn status(client: &Client, form: Output, out: &mut impl Write) -> any
 }
 
 pub(super) fn reload(client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
-    let version = client.post("/v1/reload")?;
+    let version = client.post("/v1/reload", None)?;
     writeln!(out, "policy version {} is in force", String::from_utf8_lossy(&version))?;
     Ok(Outcome::Done)
 }

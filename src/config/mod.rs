@@ -27,6 +27,8 @@ pub struct Config {
     pub admin: crate::admin::Settings,
     /// Who asks.
     pub identity: crate::identity::Settings,
+    /// This host's own tokens.
+    pub token: crate::token::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
     /// What host paths lead to.

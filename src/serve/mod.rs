@@ -29,6 +29,7 @@ use crate::identity::Identifier;
 use crate::inventory::Inventory;
 use crate::plugin::{Counters, Gate, Handler, Judge, Tickets};
 use crate::policy::Store;
+use crate::token::Tokens;
 
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
@@ -54,12 +55,15 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let directory = Arc::new(Directory::new(config.directory).context("directory")?);
-    let identifier = Identifier::new(config.identity).context("identity")?;
     make_room(&config.audit.database)?;
     let book = crate::policy::book_path(config.policy.database.as_deref(), &config.audit.database);
     make_room(&book)?;
     let policy =
         Arc::new(Store::with_book(config.policy.source()?, &book, rim::sources().now).context("policy")?);
+    let sources = rim::sources();
+    let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
+    let tokens = Arc::new(tokens.context("tokens")?);
+    let identifier = Identifier::with_local(config.identity, tokens.local()).context("identity")?;
     let trail = Arc::new(
         Trail::open(crate::audit::Settings {
             deadline: config.audit.deadline,
@@ -67,7 +71,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         })
         .context("audit trail")?,
     );
-    let sources = rim::sources();
     let counters = Arc::new(Counters::default());
     let raw_socket = config.inventory.docker_socket.clone();
     let inventory = Arc::new(
@@ -107,7 +110,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         gateway: users.as_ref().map(Users::counters),
         reload: reload.as_action(),
         started: (sources.now)(),
+        tokens,
         now: sources.now,
+        random: sources.random,
     };
 
     let (stop, stopping) = watch::channel(false);
