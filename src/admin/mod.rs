@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
-pub use self::routes::Status;
+pub use self::routes::{GatewayStatus, Status};
 pub use self::settings::{SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
@@ -38,6 +38,8 @@ pub struct Admin {
     pub database: PathBuf,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
+    /// What the gateway has taken in, where there is one.
+    pub gateway: Option<Arc<crate::gateway::Counters>>,
     /// Reads policy and directory again.
     pub reload: ReloadAction,
     /// When the daemon started.
