@@ -14,6 +14,16 @@ shapes! {
         unrecorded: u64, "Denials whose record could not be written.";
         panics: u64, "Questions that failed inside Wharfinger, each a denial.";
         trail_failing: Option<String>, "What keeps the trail from being written now.";
+        gateway: Option<GatewayStatus>, "The gateway, where there is one.";
+    }
+    GatewayStatus "What the gateway is doing." {
+        open: u64, "Connections of users that are open now.";
+        connections: u64, "Connections since the start.";
+        requests: u64, "Requests since the start.";
+        refused: u64, "Requests refused before they were forwarded.";
+        upgraded: u64, "Connections that became streams: attach, exec, builds.";
+        unanswered: u64, "Calls that the daemon did not answer.";
+        unasked: u64, "Calls that the daemon carried out without asking for a decision.";
     }
     Reloaded "What a reload came to." {
         policy: String, "The policy version in force.";
@@ -224,6 +234,13 @@ impl super::shape::Shape for EditOp {
 }
 
 shapes! {
+    TokenWanted "The token that somebody wants." {
+        user: String, "Whom it is to name.";
+        groups: Option<Vec<String>>, "The groups that it is to have.";
+        roles: Option<Vec<String>>, "The only roles that it is to hold; none means those of its user and of the groups.";
+        ttl: String, "How long it is to live, such as `1h`.";
+        reason: Option<String>, "What for.";
+    }
     Problem "What went wrong (RFC 9457)." {
         title: String, "The status in words.";
         status: u32, "The HTTP status.";

@@ -74,7 +74,10 @@ pub(super) async fn identify(
             StatusCode::FORBIDDEN,
             "only root and the daemon's own user may use the admin socket",
         )),
-        Peer::Tcp => by_token(&admin, &request).await,
+        Peer::Tcp => {
+            let bearer = bearer(&request);
+            by_token(&admin, bearer).await
+        }
     };
     let answer = match caller {
         Ok(caller) if caller.root || admin.state.limit.takes(&caller.name(), (admin.now)()) => {
@@ -91,7 +94,7 @@ pub(super) async fn identify(
 
 fn root(name: &str, uid: u32) -> Caller {
     Caller {
-        subject: Subject { user: Some(name.to_owned()), groups: Vec::new() },
+        subject: Subject { user: Some(name.to_owned()), groups: Vec::new(), roles: None },
         how: format!("user id {uid} on the local socket"),
         door: Door::AdminSocket,
         root: true,
@@ -113,19 +116,19 @@ async fn by_user_id(admin: &Admin, uid: u32) -> Result<Caller, Problem> {
     })
 }
 
-async fn by_token(admin: &Admin, request: &Request) -> Result<Caller, Problem> {
-    let bearer = request
-        .headers()
-        .get(hyper::header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
+fn bearer(request: &Request) -> Option<String> {
+    let value = request.headers().get(hyper::header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(|token| token.trim().to_owned())
+}
+
+async fn by_token(admin: &Admin, bearer: Option<String>) -> Result<Caller, Problem> {
     let Some(token) = bearer else {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "who asks? send `Authorization: Bearer` and a token of an issuer in [[identity.jwt]]",
         ));
     };
-    let headers = BTreeMap::from([(TOKEN_HEADER.to_owned(), token.trim().to_owned())]);
+    let headers = BTreeMap::from([(TOKEN_HEADER.to_owned(), token)]);
     let evidence =
         Evidence { headers: &headers, user: "", auth_method: "", peer_certificates: &[], attested: None };
     let identified = admin
@@ -137,7 +140,11 @@ async fn by_token(admin: &Admin, request: &Request) -> Result<Caller, Problem> {
     // Bad evidence was an error above; no user at all is nobody here.
     let user =
         identified.user.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the token names no user"))?;
-    let subject = with_groups(admin, &user, identified.groups).await?;
+    let subject = match identified.roles {
+        // A token with roles of its own is whole: no directory has to know its user, and none could add to it.
+        Some(roles) => Subject { user: Some(user), groups: identified.groups, roles: Some(roles) },
+        None => with_groups(admin, &user, identified.groups).await?,
+    };
     Ok(Caller { subject, how, door: Door::AdminTcp, root: false })
 }
 
@@ -150,7 +157,7 @@ pub(super) async fn with_groups(admin: &Admin, user: &str, own: Vec<String>) -> 
     groups.extend(own);
     groups.sort();
     groups.dedup();
-    Ok(Subject { user: Some(looked.user), groups })
+    Ok(Subject { user: Some(looked.user), groups, roles: None })
 }
 
 /// Nothing here is for caches, frames or guesses of a content type.

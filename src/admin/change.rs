@@ -41,7 +41,8 @@ pub(super) async fn change(
     let mut requirements = prepared.requirements();
     relate(&admin, &prepared, &mut requirements).await?;
     let dry_run = asked.dry_run.unwrap_or(false);
-    let mut wish = Wish { requirements, sentence: sentence(&prepared, dry_run), change: None };
+    let mut wish =
+        Wish { requirements, sentence: sentence(&prepared, dry_run), acts: !dry_run, change: None };
     let mut answer = Changed {
         version: None,
         base: prepared.base(),
@@ -53,10 +54,12 @@ pub(super) async fn change(
     };
     if dry_run || asked.since.is_some() {
         // What it would do tells of the policy and of the trail.
-        drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "try a change of the policy")).await?);
+        drop(
+            admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "try a change of the policy")).await?,
+        );
     }
     if let Some(since) = &asked.since {
-        drop(admin.permit(&caller, Wish::read(Action::AuditRead, "*", "read the trail")).await?);
+        drop(admin.permit(&caller, &Wish::read(Action::AuditRead, "*", "read the trail")).await?);
         answer.effect = Some(replay::effect(&admin, since, &prepared.loaded).await?);
     }
     if dry_run {
@@ -66,7 +69,7 @@ pub(super) async fn change(
     let reason = reason(asked.reason.as_deref());
     let before = admin.policy.current().digest.clone();
     wish.change = Some(recorded(&answer, before, &reason));
-    drop(admin.permit(&caller, Wish { change: wish.change.clone(), ..copy(&wish) }).await?);
+    drop(admin.permit(&caller, &wish).await?);
     let author = Author { name: caller.name(), how: caller.how.clone(), reason };
     let store = Arc::clone(&admin.policy);
     // The disk may take its time; requests do not wait for it.
@@ -81,7 +84,7 @@ pub(super) async fn change(
         Ok(Err(error)) => Problem::change(&error),
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     };
-    admin.record_failure(&caller, wish, "the change could not be kept").await;
+    admin.record_failure(&caller, &wish, "the change could not be kept").await;
     Err(failure)
 }
 
@@ -130,7 +133,7 @@ async fn prepare(admin: &Admin, caller: &Caller, proposal: Proposal) -> Result<P
         // Where changes are made is nobody's business who may not read the policy.
         drop(
             admin
-                .permit(caller, Wish::read(Action::PolicyRead, "*", "read where the policy is kept"))
+                .permit(caller, &Wish::read(Action::PolicyRead, "*", "read where the policy is kept"))
                 .await?,
         );
         return Err(Problem::change(&policy::ChangeError::FileIsTruth(path.to_owned())));
@@ -144,7 +147,7 @@ async fn prepare(admin: &Admin, caller: &Caller, proposal: Proposal) -> Result<P
                 admin
                     .permit(
                         caller,
-                        Wish::read(Action::PolicyRead, "*", "be told what is wrong with a change"),
+                        &Wish::read(Action::PolicyRead, "*", "be told what is wrong with a change"),
                     )
                     .await?,
             );
@@ -212,8 +215,4 @@ fn recorded(answer: &Changed, before: String, reason: &str) -> Change {
 /// One line, without what could steer a terminal.
 fn reason(asked: Option<&str>) -> String {
     asked.unwrap_or_default().trim().chars().take(LONGEST_REASON).map(crate::engine::harmless).collect()
-}
-
-fn copy(wish: &Wish) -> Wish {
-    Wish { requirements: wish.requirements.clone(), sentence: wish.sentence.clone(), change: None }
 }

@@ -16,7 +16,9 @@ pub(super) struct Wish {
     pub(super) requirements: Requirements,
     /// It in one sentence, for the record.
     pub(super) sentence: String,
-    /// What it changes, where it changes something.
+    /// Whether it does something, and so has to be on record first.
+    pub(super) acts: bool,
+    /// What it changes of the policy.
     pub(super) change: Option<Change>,
 }
 
@@ -31,26 +33,32 @@ impl Wish {
         Self {
             requirements: Requirements::new(Requirement::new(action, name)),
             sentence: sentence.into(),
+            acts: false,
             change: None,
         }
+    }
+
+    /// To do something other than changing the policy.
+    pub(super) fn act(action: Action, name: &str, sentence: impl Into<String>) -> Self {
+        Self { acts: true, ..Self::read(action, name, sentence) }
     }
 }
 
 impl Admin {
-    /// Decides, and records every denial and every change before it is made.
+    /// Decides, and records every denial, and all that is done before it is.
     ///
     /// Root on the local socket is not asked about: it could change the files of this program as well.
-    pub(super) async fn permit(&self, caller: &Caller, wish: Wish) -> Result<Permitted, Problem> {
+    pub(super) async fn permit(&self, caller: &Caller, wish: &Wish) -> Result<Permitted, Problem> {
         let policy = self.policy.current();
         let decision = if caller.root {
             Decision::Permit(Vec::new())
         } else {
             policy.index.decide(&caller.subject, &wish.sentence, &wish.requirements)
         };
-        if decision.is_permit() && wish.change.is_none() {
+        if decision.is_permit() && !wish.acts {
             return Ok(Permitted(()));
         }
-        let id = self.record(caller, &wish, &decision).await?;
+        let id = self.record(caller, wish, &decision).await?;
         match decision.denial() {
             None => Ok(Permitted(())),
             Some(denial) => {
@@ -61,10 +69,10 @@ impl Admin {
     }
 
     /// Records that something which was permitted could not be done after all.
-    pub(super) async fn record_failure(&self, caller: &Caller, wish: Wish, why: &str) {
+    pub(super) async fn record_failure(&self, caller: &Caller, wish: &Wish, why: &str) {
         let message = format!("{}: it was permitted and could not be done: {why}", wish.sentence);
         let denial = Denial { cause: Cause::Internal, message, findings: Vec::new() };
-        if let Err(problem) = self.record(caller, &wish, &Decision::Deny(denial)).await {
+        if let Err(problem) = self.record(caller, wish, &Decision::Deny(denial)).await {
             error!(?problem, why, "a change was recorded, was not made, and the trail cannot say so");
         }
     }

@@ -26,7 +26,7 @@ pub(super) async fn roles(
     caller: Caller,
     Ask(page): Ask<Paging>,
 ) -> Result<Json<Roles>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read the list of roles")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read the list of roles")).await?);
     let (policy, about) = (admin.policy.current(), descriptions(&admin));
     let mut lines: BTreeMap<&str, RoleLine> = BTreeMap::new();
     for name in policy.rules.roles() {
@@ -54,7 +54,7 @@ pub(super) async fn role(
     Named(name): Named,
 ) -> Result<Json<Role>, Problem> {
     let wish = Wish::read(Action::PolicyRead, &format!("role/{name}"), "read a role");
-    drop(admin.permit(&caller, wish).await?);
+    drop(admin.permit(&caller, &wish).await?);
     let (policy, now) = (admin.policy.current(), (admin.now)().as_second());
     if !policy.rules.roles().contains(name.as_str()) {
         return Err(Problem::none("role", &name));
@@ -76,7 +76,7 @@ pub(super) async fn grants(
     caller: Caller,
     Ask(asked): Ask<GrantsAsked>,
 ) -> Result<Json<Grants>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read the list of grants")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read the list of grants")).await?);
     let (policy, now) = (admin.policy.current(), (admin.now)().as_second());
     let wanted = |grant: &&authz::Grant| {
         asked.role.as_ref().is_none_or(|role| *role == grant.role)
@@ -101,7 +101,7 @@ pub(super) async fn sets(
     caller: Caller,
     Ask(page): Ask<Paging>,
 ) -> Result<Json<Sets>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read the list of action sets")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read the list of action sets")).await?);
     let policy = admin.policy.current();
     let (sets, next) =
         cut(every_set(&policy).into_values(), page.after.as_deref(), page.limit, |set| set.name.clone());
@@ -114,7 +114,7 @@ pub(super) async fn set(
     Named(name): Named,
 ) -> Result<Json<Set>, Problem> {
     let wish = Wish::read(Action::PolicyRead, &format!("set/{name}"), "read an action set");
-    drop(admin.permit(&caller, wish).await?);
+    drop(admin.permit(&caller, &wish).await?);
     every_set(&admin.policy.current())
         .remove(&name)
         .map(Json)
@@ -126,7 +126,7 @@ pub(super) async fn names(
     caller: Caller,
     Ask(asked): Ask<NamesAsked>,
 ) -> Result<Json<Names>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read names")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read names")).await?);
     let policy = admin.policy.current();
     let rules = &policy.rules;
     let principals = |wanted: fn(&Principal) -> Option<&String>| -> BTreeSet<String> {

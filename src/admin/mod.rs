@@ -16,6 +16,7 @@ mod routes;
 mod settings;
 mod shape;
 mod tcp;
+mod tokens;
 mod trail;
 mod versions;
 
@@ -30,7 +31,7 @@ use tracing::warn;
 pub use self::answers::*;
 pub use self::settings::{SOCKET, Settings, TcpSettings};
 pub use self::shape::{Schemas, Shape};
-pub use self::tcp::{TcpError, TlsOrPlain, listen};
+pub use self::tcp::{Stream, TcpError, TlsOrPlain, listen};
 pub use self::trail::Asked;
 use crate::audit::Trail;
 use crate::directory::Directory;
@@ -38,6 +39,7 @@ use crate::identity::Identifier;
 use crate::inventory::Inventory;
 use crate::plugin::Counters;
 use crate::policy::Store;
+use crate::token::Tokens;
 
 /// What a reload does: the new policy version, or what stayed as it was.
 pub type ReloadAction = Arc<dyn Fn() -> Result<String, Vec<String>> + Send + Sync>;
@@ -63,6 +65,10 @@ pub struct Admin {
     pub database: PathBuf,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
+    /// What the gateway has taken in, where there is one.
+    pub gateway: Option<Arc<crate::gateway::Counters>>,
+    /// This host's own tokens.
+    pub tokens: Arc<Tokens>,
     /// Reads policy and directory again.
     pub reload: ReloadAction,
     /// When the daemon started.

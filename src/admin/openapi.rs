@@ -1,4 +1,4 @@
-//! The API document (OpenAPI 3.1), made from the table of routes and the shapes: it cannot say what the code does not.
+//! The API document (`OpenAPI` 3.1), made from the table of routes and the shapes: it cannot say what the code does not.
 
 use serde_json::{Map, Value, json};
 

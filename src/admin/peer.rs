@@ -37,12 +37,8 @@ pub(super) fn own_uid() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|own| own.uid())
 }
 
-/// The name of a user id: the host's own tool asks all sources that the host is configured for.
+/// The name of a user id, from all sources that the host is configured for.
 pub(super) fn name_of(uid: u32) -> Option<String> {
-    let asked = std::process::Command::new("getent").args(["passwd", &uid.to_string()]).output().ok()?;
-    let line = String::from_utf8(asked.stdout).ok()?;
-    let mut fields = line.lines().next()?.split(':');
-    let name = fields.next().filter(|name| !name.is_empty())?;
-    // The line has to be about that id.
-    (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok()??;
+    (!user.name.is_empty()).then_some(user.name)
 }

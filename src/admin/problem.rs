@@ -29,14 +29,16 @@ impl Problem {
     pub(super) fn change(error: &ChangeError) -> Self {
         let status = match error {
             ChangeError::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
-            ChangeError::FileIsTruth(_) | ChangeError::NoBook | ChangeError::Nothing => StatusCode::CONFLICT,
-            ChangeError::Edit(EditError::There(_)) => StatusCode::CONFLICT,
+            ChangeError::FileIsTruth(_)
+            | ChangeError::NoBook
+            | ChangeError::Nothing
+            | ChangeError::Edit(EditError::There(_)) => StatusCode::CONFLICT,
             ChangeError::NoSuchVersion(_) | ChangeError::Edit(EditError::Missing(_)) => StatusCode::NOT_FOUND,
-            ChangeError::Edit(EditError::Shape(_) | EditError::Field(..)) => StatusCode::UNPROCESSABLE_ENTITY,
             ChangeError::Policy(PolicyError::Store(_)) | ChangeError::Store(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            ChangeError::Policy(
+            ChangeError::Edit(EditError::Shape(_) | EditError::Field(..))
+            | ChangeError::Policy(
                 PolicyError::File { .. }
                 | PolicyError::Model(_)
                 | PolicyError::Lines(_)

@@ -71,7 +71,7 @@ pub(super) async fn who_can(
     caller: Caller,
     Ask(asked): Ask<WhoAsked>,
 ) -> Result<Json<Who>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "ask who may do something")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "ask who may do something")).await?);
     let policy = admin.policy.current();
     let now = (admin.now)().as_second();
     let mut principals: Vec<&Principal> = Vec::new();
@@ -128,7 +128,7 @@ pub(super) async fn test(
     caller: Caller,
     Ask(asked): Ask<TestAsked>,
 ) -> Result<Json<TestResults>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "test the policy")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "test the policy")).await?);
     let Some(expectations) = expectations(&admin)? else {
         let message = "the config names no `expectations` in [policy]: `wharfinger policy test FILE` tests against a file";
         return Err(Problem::new(StatusCode::NOT_FOUND, message));
@@ -179,7 +179,7 @@ async fn subject(
     if user.is_none() && groups.is_none() {
         return Ok(caller.subject.clone());
     }
-    drop(admin.permit(caller, Wish::read(Action::PolicyRead, "*", "ask about somebody else")).await?);
+    drop(admin.permit(caller, &Wish::read(Action::PolicyRead, "*", "ask about somebody else")).await?);
     match (user, groups) {
         (Some("anonymous"), _) => Ok(Subject::anonymous()),
         (user, Some(groups)) => Ok(Subject {
@@ -190,6 +190,7 @@ async fn subject(
                 .filter(|group| !group.is_empty())
                 .map(str::to_owned)
                 .collect(),
+            roles: None,
         }),
         (user, None) => caller::with_groups(admin, user.unwrap_or_default(), Vec::new()).await,
     }

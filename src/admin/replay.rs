@@ -73,7 +73,7 @@ pub(super) async fn would_deny(
     caller: Caller,
     Ask(asked): Ask<ReportAsked>,
 ) -> Result<Json<Report>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::AuditRead, "*", "read what was only observed")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::AuditRead, "*", "read what was only observed")).await?);
     let (from, filter) = since_filter(&admin, asked.since.as_deref())?;
     blocking(move || {
         let mut lines: HashMap<(Option<String>, String, String, String), ReportLine> = HashMap::new();
@@ -140,7 +140,7 @@ impl Alike {
 
 /// What both policies say and why, if they differ; `None` also where no role was asked.
 fn compare(entry: &DecisionEntry, old: &Index, new: &Index) -> Option<(bool, bool, String)> {
-    let subject = Subject { user: entry.actor.user.clone(), groups: entry.actor.groups.clone() };
+    let subject = Subject { user: entry.actor.user.clone(), groups: entry.actor.groups.clone(), roles: None };
     let mut needed = entry.requirements.iter().map(|finding| requirement(finding, &subject));
     let mut requirements = Requirements::new(needed.next()??);
     for requirement in needed {

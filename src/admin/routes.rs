@@ -9,16 +9,16 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use super::answers::{
-    Can, CanAsked, ChangeAsked, Changed, Diff, DiffAsked, Grants, GrantsAsked, Held, HeldAsked, Names,
-    NamesAsked, Paging, Reloaded, Report, ReportAsked, Role, Roles, Set, Sets, Status, TestAsked,
-    TestResults, TextAsked, Versions, VersionsAsked, Who, WhoAsked,
+    Can, CanAsked, ChangeAsked, Changed, Diff, DiffAsked, GatewayStatus, Grants, GrantsAsked, Held,
+    HeldAsked, Names, NamesAsked, Paging, Reloaded, Report, ReportAsked, Role, Roles, Set, Sets, Status,
+    TestAsked, TestResults, TextAsked, TokenWanted, Versions, VersionsAsked, Who, WhoAsked,
 };
 use super::caller::{self, Caller};
 use super::extract::LONGEST_BODY;
 use super::gate::Wish;
 use super::problem::Problem;
 use super::shape::{Schemas, Shape};
-use super::{Admin, change, lists, openapi, questions, replay, trail, versions};
+use super::{Admin, change, lists, openapi, questions, replay, tokens, trail, versions};
 use crate::authz::Action;
 
 /// What a body is.
@@ -53,6 +53,11 @@ const CHANGE: &[(u16, &str)] = &[
     (422, "The policy that the change would make is not accepted."),
     (428, "`If-Match` is missing."),
 ];
+const TOKENS: &[(u16, &str)] = &[
+    (404, "There is none of that id."),
+    (415, "The body is not JSON."),
+    (422, "A token of that kind is not issued."),
+];
 const RECORDS: &[&str] = &["application/json"];
 
 /// Every route, in the order of the document.
@@ -78,6 +83,10 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/v1/held",              "held",            get(questions::held),     "All that somebody holds.").asks::<HeldAsked>().answers::<Held>(),
         Route::get("/v1/who-can",           "who_can",         get(questions::who_can),  "Who may do something.").asks::<WhoAsked>().answers::<Who>(),
         Route::post("/v1/simulate",         "simulate",        post(questions::simulate), "What calls need, one JSON a line as dockerd asks about them, and what would be decided.").asks::<HeldAsked>().takes_text(&["application/jsonl"]).says(&["application/jsonl"]),
+        Route::get("/v1/tokens",            "tokens",          get(tokens::list),        "Tokens of this host that are good.").asks::<tokens::Which>().says(RECORDS),
+        Route::post("/v1/tokens",           "issue_token",     post(tokens::issue),      "Issue a token.").takes::<TokenWanted>().says(RECORDS).problems(TOKENS),
+        Route::post("/v1/tokens/{id}/revoke", "revoke_token",  post(tokens::revoke),     "Revoke a token: the next call that shows it is denied.").says(RECORDS).problems(TOKENS),
+        Route::post("/v1/rotate-key",       "rotate_key",      post(tokens::rotate),     "Sign with a new key from now on.").says(RECORDS),
         Route::get("/v1/audit",             "records",         get(trail::list),         "Records of the trail, newest first.").asks::<trail::Asked>().says(RECORDS),
         Route::get("/v1/audit/export",      "export",          get(trail::export),       "All records, oldest first.").asks::<trail::Asked>().says(&["application/jsonl", "text/csv"]),
         Route::get("/v1/audit/{id}",        "record",          get(trail::show),         "One record, by its id or the beginning of it.").says(RECORDS).problems(MISSING),
@@ -191,7 +200,7 @@ pub(super) fn router(admin: Admin) -> Router {
 }
 
 async fn status(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json<Status>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read how the daemon is doing")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read how the daemon is doing")).await?);
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let policy = admin.policy.current();
     Ok(axum::Json(Status {
@@ -204,13 +213,22 @@ async fn status(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json
         unrecorded: count(&admin.counters.unrecorded),
         panics: count(&admin.counters.panics),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
+        gateway: admin.gateway.as_deref().map(|gateway| GatewayStatus {
+            open: count(&gateway.open),
+            connections: count(&gateway.connections),
+            requests: count(&gateway.requests),
+            refused: count(&gateway.refused),
+            upgraded: count(&gateway.upgraded),
+            unanswered: count(&gateway.unanswered),
+            unasked: count(&gateway.unasked),
+        }),
     }))
 }
 
 async fn reload(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json<Reloaded>, Problem> {
     drop(
         admin
-            .permit(&caller, Wish::read(Action::PolicyWrite, "*", "read policy, directory and keys again"))
+            .permit(&caller, &Wish::read(Action::PolicyWrite, "*", "read policy, directory and keys again"))
             .await?,
     );
     // Reading files may wait for a disk; requests do not.

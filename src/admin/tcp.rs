@@ -46,8 +46,10 @@ pub enum TcpError {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub enum Stream {
+    /// In the clear, on loopback.
     Plain(TcpStream),
+    /// Over TLS.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

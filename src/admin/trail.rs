@@ -73,7 +73,7 @@ pub(super) async fn list(
     caller: Caller,
     Ask(asked): Ask<Asked>,
 ) -> Result<Json<Page>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::AuditRead, "*", "read the trail")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::AuditRead, "*", "read the trail")).await?);
     let filter = asked.filter((admin.now)()).map_err(bad_filter)?;
     read(admin.database, move |reader| reader.list(&filter)).await.map(Json)
 }
@@ -83,7 +83,7 @@ pub(super) async fn show(
     caller: Caller,
     Named(id): Named,
 ) -> Result<Json<Found>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::AuditRead, "*", "read the trail")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::AuditRead, "*", "read the trail")).await?);
     read(admin.database, move |reader| reader.get(&id)).await.map(Json)
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn export(
     caller: Caller,
     Ask(asked): Ask<Asked>,
 ) -> Result<Response, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::AuditExport, "*", "export the trail")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::AuditExport, "*", "export the trail")).await?);
     let filter = asked.filter((admin.now)()).map_err(bad_filter)?;
     let format = asked.format.unwrap_or(Format::Jsonl);
     // What cannot even begin is an error with a reason; what fails later can only break off.

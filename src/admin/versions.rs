@@ -21,7 +21,7 @@ pub(super) async fn text(
     caller: Caller,
     Ask(asked): Ask<TextAsked>,
 ) -> Result<Response, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read the policy")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read the policy")).await?);
     let number = asked.version.unwrap_or_else(|| admin.policy.current().number);
     let csv = admin.policy.text(number).map_err(|error| Problem::change(&error))?;
     let (kind, text) = match asked.form.as_deref() {
@@ -39,7 +39,7 @@ pub(super) async fn list(
     caller: Caller,
     Ask(asked): Ask<VersionsAsked>,
 ) -> Result<Json<Versions>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read the policy's history")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read the policy's history")).await?);
     let limit = u32::try_from(super::lists::limit(asked.limit)).unwrap_or(super::lists::LONGEST_PAGE);
     let mut versions =
         admin.policy.versions(asked.before, limit + 1).map_err(|error| Problem::change(&error))?;
@@ -62,7 +62,7 @@ pub(super) async fn diff(
     caller: Caller,
     Ask(asked): Ask<DiffAsked>,
 ) -> Result<Json<Diff>, Problem> {
-    drop(admin.permit(&caller, Wish::read(Action::PolicyRead, "*", "read the policy's history")).await?);
+    drop(admin.permit(&caller, &Wish::read(Action::PolicyRead, "*", "read the policy's history")).await?);
     let lines = admin.policy.diff(asked.from, asked.to).map_err(|error| Problem::change(&error))?;
     Ok(Json(Diff { lines }))
 }

@@ -205,6 +205,9 @@ actions! {
     AuditRead            "audit.read"             Audit     "read the audit trail";
     AuditExport          "audit.export"           Audit     "export the audit trail";
     TokenIssue           "token.issue"            Token     "issue a token for somebody";
+    TokenList            "token.list"             Token     "list the tokens of this host";
+    TokenRevoke          "token.revoke"           Token     "revoke a token of this host";
+    TokenRotateKey       "token.rotate-key"       Token     "sign tokens of this host with a new key";
 
     // Not powers: how a denial is dealt with. `*` does not contain them.
     ModeObserve          "mode.observe"           Policy    "be let through where a denial would be due, on record";

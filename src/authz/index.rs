@@ -29,12 +29,25 @@ struct Role {
 struct Held<'a> {
     role: &'a Role,
     path: Path<'a>,
+    /// Whether its permissions to allow count, or only those to deny.
+    allows: bool,
+}
+
+impl<'a> Held<'a> {
+    /// What the role says about an action, as far as it counts; denials first.
+    fn permissions(&self, action: Action) -> impl Iterator<Item = &'a Permission> + use<'a> {
+        let allows = self.allows;
+        let all = self.role.permissions.get(&action).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(move |permission| allows || permission.effect == Effect::Deny)
+    }
 }
 
 /// The chain from a principal to a role.
 #[derive(Clone, Copy)]
 enum Path<'a> {
     Granted(&'a Principal),
+    /// Named by the subject itself, as a token's roles are.
+    Named,
     Inherited(usize),
 }
 
@@ -96,7 +109,7 @@ impl Index {
     /// `verb` is the docker command line that people know the call by; it only appears in the message.
     pub fn decide(&self, subject: &Subject, verb: &str, requirements: &Requirements) -> Decision {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         let findings: Vec<Finding> = requirements
             .iter()
             .map(|requirement| Finding {
@@ -125,7 +138,7 @@ impl Index {
         requirements: &'r Requirements,
     ) -> Vec<&'r Requirement> {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         let scoped = |requirement: &&Requirement| depends_on_owner(&held, requirement);
         // Nobody known, and nothing yet named, relates to no creator.
         let named = |requirement: &&Requirement| requirement.resource.name != super::Resource::ANY;
@@ -135,7 +148,8 @@ impl Index {
     /// Whether one requirement is granted, as far as its resource is known.
     pub fn grants(&self, subject: &Subject, requirement: &Requirement) -> bool {
         let principals = subject.principals();
-        find(&self.held(&principals), subject, requirement).is_some_and(|by| by.effect == Effect::Allow)
+        find(&self.held(subject, &principals), subject, requirement)
+            .is_some_and(|by| by.effect == Effect::Allow)
     }
 
     /// Whether the action is granted on everything of its kind and denied on nothing.
@@ -143,8 +157,8 @@ impl Index {
     /// Whatever else is found out about a resource then changes no decision.
     pub fn grants_everything(&self, subject: &Subject, action: Action) -> bool {
         let principals = subject.principals();
-        let held = self.held(&principals);
-        let permissions = || held.iter().filter_map(|held| held.role.permissions.get(&action)).flatten();
+        let held = self.held(subject, &principals);
+        let permissions = || held.iter().flat_map(|held| held.permissions(action));
         let all =
             |p: &Permission| p.resource.is_any() && p.resource.kind().is_none_or(|k| k == action.kind());
         permissions().any(|p| p.effect == Effect::Allow && all(p))
@@ -154,36 +168,52 @@ impl Index {
     /// The names of all roles that the subject holds, inherited ones included, nearest first.
     pub fn roles_of(&self, subject: &Subject) -> Vec<String> {
         let principals = subject.principals();
-        self.held(&principals).into_iter().map(|held| held.role.name.clone()).collect()
+        let held = self.held(subject, &principals);
+        held.into_iter().filter(|held| held.allows).map(|held| held.role.name.clone()).collect()
+    }
+
+    fn held<'a>(&'a self, subject: &'a Subject, principals: &'a [Principal]) -> Vec<Held<'a>> {
+        let granted = |principal: &'a Principal| {
+            let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
+            roles.iter().map(move |(role, _)| (*role, Path::Granted(principal)))
+        };
+        let (mut held, mut seen) = (Vec::new(), vec![false; self.roles.len()]);
+        let Some(names) = &subject.roles else {
+            self.walk(principals.iter().flat_map(granted).collect(), true, &mut held, &mut seen);
+            return held;
+        };
+        // A role that the policy does not have any more allows nothing.
+        let named = names.iter().filter_map(|name| self.roles.iter().position(|role| role.name == *name));
+        let everyone = principals.iter().filter(|principal| **principal == Principal::Everyone);
+        let allowing = named.map(|role| (role, Path::Named)).chain(everyone.flat_map(granted));
+        self.walk(allowing.collect(), true, &mut held, &mut seen);
+        self.walk(principals.iter().flat_map(granted).collect(), false, &mut held, &mut seen);
+        held
     }
 
     /// The same, each with the chain from principal to role by which the subject holds it.
     pub fn paths_of(&self, subject: &Subject) -> Vec<(String, String)> {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         held.iter().enumerate().map(|(at, holder)| (holder.role.name.clone(), path(&held, at))).collect()
     }
 
     /// Breadth first, so that the recorded path is a shortest one.
-    fn held<'a>(&'a self, principals: &'a [Principal]) -> Vec<Held<'a>> {
-        let mut held: Vec<Held<'a>> = Vec::new();
-        let mut seen = vec![false; self.roles.len()];
-        let mut queue: VecDeque<(usize, Path<'a>)> = principals
-            .iter()
-            .flat_map(|principal| {
-                let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
-                roles.iter().map(move |(role, _)| (*role, Path::Granted(principal)))
-            })
-            .collect();
+    fn walk<'a>(
+        &'a self,
+        mut queue: VecDeque<(usize, Path<'a>)>,
+        allows: bool,
+        held: &mut Vec<Held<'a>>,
+        seen: &mut [bool],
+    ) {
         while let Some((number, path)) = queue.pop_front() {
             let (Some(role), Some(seen)) = (self.roles.get(number), seen.get_mut(number)) else { continue };
             if !std::mem::replace(seen, true) {
                 let at = held.len();
-                held.push(Held { role, path });
+                held.push(Held { role, path, allows });
                 queue.extend(role.inherits.iter().map(|inherited| (*inherited, Path::Inherited(at))));
             }
         }
-        held
     }
 }
 
@@ -193,8 +223,7 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
     let relation = subject.relation(resource.owner.as_deref());
     let mut allowed = None;
     for (at, holder) in held.iter().enumerate() {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in permissions {
+        for permission in holder.permissions(requirement.action) {
             match permission.effect {
                 Effect::Deny if permission.resource.concerns(resource, relation) => {
                     return Some(decided_by(held, at, permission));
@@ -232,9 +261,9 @@ fn depends_on_owner(held: &[Held<'_>], requirement: &Requirement) -> bool {
     let resource = &requirement.resource;
     let (mut allowed, mut scoped) = (false, false);
     for holder in held {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in
-            permissions.iter().filter(|p| p.resource.kind().is_none_or(|kind| kind == resource.kind))
+        for permission in holder
+            .permissions(requirement.action)
+            .filter(|p| p.resource.kind().is_none_or(|kind| kind == resource.kind))
         {
             match permission.effect {
                 Effect::Deny if permission.resource.is_scope() => return true,
@@ -265,6 +294,10 @@ fn path(held: &[Held<'_>], at: usize) -> String {
         next = match holder.path {
             Path::Granted(principal) => {
                 chain.push(principal.to_string());
+                None
+            }
+            Path::Named => {
+                chain.push("token".to_owned());
                 None
             }
             Path::Inherited(by) => held.get(by),
@@ -303,7 +336,11 @@ mod tests {
     }
 
     fn alice(groups: &[&str]) -> Subject {
-        Subject { user: Some("alice".to_owned()), groups: groups.iter().map(|g| (*g).to_owned()).collect() }
+        Subject {
+            user: Some("alice".to_owned()),
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+            roles: None,
+        }
     }
 
     fn start(name: &str) -> Requirements {
@@ -457,6 +494,53 @@ mod tests {
         assert!(!permitted(&alice(&["devs"]), Some(("bob", "ops"))));
         assert!(!permitted(&alice(&["devs"]), None));
         assert!(!permitted(&Subject::anonymous(), Some(("alice", "x"))));
+    }
+
+    #[test]
+    fn a_subject_with_roles_of_its_own_holds_these_and_nothing_else_but_every_denial() {
+        let allow = |name: &str| permission(Effect::Allow, Action::ContainerStart, name);
+        let index = index(
+            vec![
+                ("web", allow("container:web-*")),
+                ("base", allow("container:base")),
+                ("all", allow("*")),
+                ("public", allow("container:public")),
+                ("not", permission(Effect::Deny, Action::ContainerStart, "container:web-secret")),
+            ],
+            &[("web", "base")],
+            vec![
+                (Principal::User("alice".to_owned()), "all"),
+                (Principal::Group("devs".to_owned()), "all"),
+                (Principal::User("alice".to_owned()), "not"),
+                (Principal::Everyone, "public"),
+            ],
+        );
+        let as_token = |roles: &[&str]| Subject {
+            roles: Some(roles.iter().map(|role| (*role).to_owned()).collect()),
+            ..alice(&["devs"])
+        };
+        let may = |subject: &Subject, name: &str| {
+            matches!(index.decide(subject, "docker start", &start(name)), Decision::Permit(_))
+        };
+        let token = as_token(&["web"]);
+        assert_eq!(index.roles_of(&token), ["web", "public", "base"]);
+        for (name, alone, with_token) in [
+            ("web-1", true, true),
+            ("base", true, true),
+            ("public", true, true),
+            ("db", true, false),
+            ("web-secret", false, false),
+        ] {
+            assert_eq!((may(&alice(&["devs"]), name), may(&token, name)), (alone, with_token), "{name}");
+        }
+        for nothing in [as_token(&[]), as_token(&["gone"]), as_token(&["not"])] {
+            assert!(may(&nothing, "public") && !may(&nothing, "web-1"));
+        }
+        // What it is granted besides is not asked for either: no scope of the user's own can decide.
+        let Decision::Permit(findings) = index.decide(&token, "docker start", &start("base")) else {
+            panic!("denied");
+        };
+        assert_eq!(findings[0].decided_by.clone().unwrap().path, "token > web > base");
     }
 
     #[test]

@@ -289,7 +289,7 @@ pub(super) enum PolicyCommand {
         /// Test the policy in this file instead of the running daemon's
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
-        /// Print the results as JUnit's XML
+        /// Print the results as XML in the form of `JUnit`
         #[arg(long)]
         junit: bool,
     },

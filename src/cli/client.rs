@@ -45,9 +45,10 @@ impl Client {
         self.whole(Question { method: Method::GET, path, query, body: None, base: None })
     }
 
-    /// The whole answer to a POST without a body.
-    pub(super) fn post(&self, path: &str) -> anyhow::Result<Bytes> {
-        self.whole(Question { method: Method::POST, path, query: &[], body: None, base: None })
+    /// The whole answer to a POST, of JSON where there is any.
+    pub(super) fn post(&self, path: &str, body: Option<&serde_json::Value>) -> anyhow::Result<Bytes> {
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        self.whole(Question { method: Method::POST, path, query: &[], body, base: None })
     }
 
     /// The whole answer to a POST of JSON; with a base, only if the policy is still at that version.

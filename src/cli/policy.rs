@@ -49,14 +49,13 @@ pub(super) fn chosen(
     file: Option<&Path>,
     client: impl FnOnce() -> anyhow::Result<Client>,
 ) -> anyhow::Result<Loaded> {
-    let loaded = match file {
-        Some(file) => read(file)?,
-        None => {
-            let text = client()?
-                .get("/v1/policy", &[])
-                .context("no --policy FILE is given, so the running daemon is asked")?;
-            policy::load(policy::MODEL, std::str::from_utf8(&text)?)?
-        }
+    let loaded = if let Some(file) = file {
+        read(file)?
+    } else {
+        let text = client()?
+            .get("/v1/policy", &[])
+            .context("no --policy FILE is given, so the running daemon is asked")?;
+        policy::load(policy::MODEL, std::str::from_utf8(&text)?)?
     };
     // Grants that have ended by now decide nothing.
     Ok(loaded.at(Timestamp::now()))
@@ -181,18 +180,15 @@ fn test(
     client: impl FnOnce() -> anyhow::Result<Client>,
     out: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    let tested: Vec<Tested> = match file {
-        Some(file) => {
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-            Expectations::parse(&text)?.test(&chosen(policy, client)?)
-        }
-        None => {
-            anyhow::ensure!(policy.is_none(), "--policy needs a file of expectations to be tested against");
-            let results: TestResults = serde_json::from_slice(&client()?.get("/v1/policy/test", &[])?)?;
-            let tested = |test: TestResult| Tested { name: test.name, failure: test.failure };
-            results.tests.into_iter().map(tested).collect()
-        }
+    let tested: Vec<Tested> = if let Some(file) = file {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        Expectations::parse(&text)?.test(&chosen(policy, client)?)
+    } else {
+        anyhow::ensure!(policy.is_none(), "--policy needs a file of expectations to be tested against");
+        let results: TestResults = serde_json::from_slice(&client()?.get("/v1/policy/test", &[])?)?;
+        let tested = |test: TestResult| Tested { name: test.name, failure: test.failure };
+        results.tests.into_iter().map(tested).collect()
     };
     let failed = tested.iter().filter(|tested| tested.failure.is_some()).count();
     if junit {

@@ -253,7 +253,7 @@ fn chunks(reader: &mut BufReader<UnixStream>, body: &mut Vec<u8>) -> std::io::Re
 fn canonical(name: &str) -> String {
     let word = |word: &str| {
         let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-        first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
+        format!("{}{}", first.to_ascii_uppercase(), rest.to_ascii_lowercase())
     };
     name.split('-').map(word).collect::<Vec<_>>().join("-")
 }

@@ -59,15 +59,11 @@ fn actions(rules: &Rules, word: &str) -> Result<Vec<Action>, AskError> {
     }
     let name = word.strip_prefix("set:").unwrap_or(word);
     let sets = rules.sets();
-    match sets.get(name) {
-        Some(set) => Ok(set.iter().copied().collect()),
-        None => {
-            let near =
-                Action::nearest(word).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let shown = super::error::shown(word);
-            Err(AskError::NoAction(shown, near))
-        }
+    if let Some(set) = sets.get(name) {
+        return Ok(set.iter().copied().collect());
     }
+    let near = Action::nearest(word).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(AskError::NoAction(super::error::shown(word), near))
 }
 
 fn read(text: &str, subject: &Subject) -> Result<Resource, AskError> {
@@ -96,7 +92,7 @@ mod tests {
     fn asked(user: &str, groups: &[&str], action: &str, resource: Option<&str>) -> String {
         let policy = load(MODEL, POLICY).unwrap();
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        let subject = Subject { user: Some(user.to_owned()), groups };
+        let subject = Subject { user: Some(user.to_owned()), groups, roles: None };
         match needed(&policy.rules, &subject, action, resource) {
             Ok(needed) if policy.index.decide(&subject, "", &needed).is_permit() => "yes".to_owned(),
             Ok(_) => "no".to_owned(),

@@ -232,9 +232,9 @@ mod tests {
     fn subjects() -> Vec<Subject> {
         let groups = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         vec![
-            Subject { user: Some("u0".to_owned()), groups: groups(&[]) },
-            Subject { user: Some("u1".to_owned()), groups: groups(&["g0"]) },
-            Subject { user: Some("u2".to_owned()), groups: groups(&["g0", "g1"]) },
+            Subject { user: Some("u0".to_owned()), groups: groups(&[]), roles: None },
+            Subject { user: Some("u1".to_owned()), groups: groups(&["g0"]), roles: None },
+            Subject { user: Some("u2".to_owned()), groups: groups(&["g0", "g1"]), roles: None },
             Subject::anonymous(),
         ]
     }

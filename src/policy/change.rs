@@ -315,7 +315,7 @@ mod tests {
         }
         let prepared = store.prepare(&Proposal { base: None, change }).unwrap();
         store.commit(prepared, &author()).unwrap();
-        let bob = crate::authz::Subject { user: Some("bob".to_owned()), groups: Vec::new() };
+        let bob = crate::authz::Subject { user: Some("bob".to_owned()), groups: Vec::new(), roles: None };
         assert!(store.current().index.roles_of(&bob).contains(&"viewer".to_owned()));
         assert_eq!(store.ended(), []);
         NOW.store(2_000, Ordering::SeqCst);

@@ -74,6 +74,7 @@ impl Expectations {
                 user => Subject {
                     user: Some(user.to_owned()),
                     groups: self.people.get(user).cloned().unwrap_or_default(),
+                    roles: None,
                 },
             };
             let all = expect.may.iter().map(|what| (what, true));
@@ -115,7 +116,7 @@ fn failure(policy: &Loaded, subject: &Subject, what: &str, may: bool) -> Option<
     }
 }
 
-/// The results as JUnit's XML, which continuous integration reads.
+/// The results as XML in the form of `JUnit`, which continuous integration reads.
 pub fn junit(tested: &[Tested]) -> String {
     let failures = tested.iter().filter(|tested| tested.failure.is_some()).count();
     let cases = tested.iter().map(|tested| {

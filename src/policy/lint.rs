@@ -79,11 +79,13 @@ fn nobody_edits(loaded: &Loaded) -> Option<String> {
 /// A subject that holds what a principal is granted.
 pub fn standing_for(principal: &Principal) -> Subject {
     match principal {
-        Principal::User(name) => Subject { user: Some(name.clone()), groups: Vec::new() },
+        Principal::User(name) => Subject { user: Some(name.clone()), groups: Vec::new(), roles: None },
         // Nobody has an empty name, so nothing but the group's grants counts.
-        Principal::Group(name) => Subject { user: Some(String::new()), groups: vec![name.clone()] },
+        Principal::Group(name) => {
+            Subject { user: Some(String::new()), groups: vec![name.clone()], roles: None }
+        }
         Principal::Anonymous => Subject::anonymous(),
-        Principal::Everyone => Subject { user: Some(String::new()), groups: Vec::new() },
+        Principal::Everyone => Subject { user: Some(String::new()), groups: Vec::new(), roles: None },
     }
 }
 

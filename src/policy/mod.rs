@@ -23,7 +23,7 @@ pub use book::{Author, FILE as BOOK_FILE, Version};
 pub use change::{ChangeError, Prepared, Proposal, What, grant_needs, principal_name};
 pub use edit::{EditError, EditKind, EditRequest};
 pub use error::{Field, PolicyError, Problem};
-pub use expect::{EXPECTATIONS, ExpectError, Expectations, Tested, junit};
+pub use expect::{EXPECTATIONS, Expect, ExpectError, Expectations, Tested, junit};
 pub use form::{from_toml, to_toml};
 pub use lint::{Flaw, standing_for};
 pub use source::PolicySource;
@@ -202,6 +202,9 @@ mod tests {
         (Action::PolicyWrite, "who changes roles holds everything"),
         (Action::GrantWrite, "who grants roles holds everything"),
         (Action::TokenIssue, "who issues tokens is everybody"),
+        (Action::TokenList, "names of people and what they use tokens for"),
+        (Action::TokenRevoke, "who revokes tokens locks others out"),
+        (Action::TokenRotateKey, "goes with issuing"),
         (Action::GrantElevate, "who may take which role is decided by the administrator of a host"),
         (Action::GrantRequest, "the same"),
         (Action::GrantApprove, "the same"),

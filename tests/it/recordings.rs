@@ -61,7 +61,11 @@ impl Question {
 }
 
 fn user(groups: &[&str]) -> Subject {
-    Subject { user: Some("alice".to_owned()), groups: groups.iter().map(|g| (*g).to_owned()).collect() }
+    Subject {
+        user: Some("alice".to_owned()),
+        groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        roles: None,
+    }
 }
 
 /// The shipped rules, with roles for the group `test`.

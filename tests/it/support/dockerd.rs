@@ -29,6 +29,13 @@ impl Ground {
         if memory.is_dir() { Self::at(memory, people) } else { Self::new(people) }
     }
 
+    /// A directory for a daemon that no engine asks.
+    pub(crate) fn bare() -> Self {
+        let dir = tempfile::Builder::new().prefix("wf-").tempdir().unwrap();
+        fs::create_dir(dir.path().join("plugins")).unwrap();
+        Self { dir }
+    }
+
     fn at(parent: &Path, people: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("wf-").tempdir_in(parent).unwrap();
         fs::create_dir(dir.path().join("plugins")).unwrap();

@@ -64,12 +64,14 @@ impl Wharfinger {
             writeln!(sections, "[inventory]\ndocker_socket = '{}'\ndeadline = '10s'", docker.display())
                 .unwrap();
         }
+        if !sections.contains("[admin]") {
+            writeln!(sections, "[admin]\nsocket = {:?}", dir.join("admin.sock")).unwrap();
+        }
         // Deadlines that a busy machine keeps.
         let config = format!(
-            "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n[admin]\nsocket = {admin:?}\n\
+            "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n\
              [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n{sections}",
             plugin = ground.plugin_socket(),
-            admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
         );
         fs::write(dir.join("wharfinger.toml"), config).unwrap();
