@@ -234,6 +234,50 @@ impl super::shape::Shape for EditOp {
 }
 
 shapes! {
+    ElevateAsked "A role for a while, for whoever asks." {
+        role: String, "The role.";
+        seconds: u64, "For how long: a minute at least, 24 hours at most.";
+        reason: String, "Why.";
+    }
+    Elevated "What came of it." {
+        version: Option<u64>, "The policy version in which the role is granted.";
+        waiting: Option<String>, "The request's id, where it waits for somebody else's approval.";
+    }
+    Elevation "A request for a role that waits for an approval." {
+        id: String, "Its id, which is also that of its record.";
+        user: String, "Who asks.";
+        role: String, "For which role.";
+        seconds: u64, "For how long, from the approval on.";
+        reason: String, "Why.";
+    }
+    Elevations "Requests that wait." {
+        waiting: Vec<Elevation>, "The requests, oldest first.";
+    }
+    LearnAsked "Of whom to learn, and since when." {
+        user: Option<String>, "Of this user.";
+        group: Option<String>, "Of the members of this group.";
+        since: Option<String>, "A span back from now such as `7d`, or a time; 7 days unless told otherwise.";
+    }
+    Draft "The smallest role from what was really done." {
+        since: String, "From when on, RFC 3339.";
+        decisions: u64, "How many permitted calls it rests on.";
+        complete: bool, "Whether those were all since then.";
+        permissions: Vec<Drafted>, "What the role would hold.";
+        left_out: Vec<String>, "Powers that give the host away and were used: those are given by hand.";
+        covering: Vec<Covering>, "Roles that there are, and how they would do instead; the best first.";
+    }
+    Drafted "A permission of the draft." {
+        action: String, "The action.";
+        resource: String, "The resource pattern.";
+        count: u64, "How often it was used.";
+    }
+    Covering "How a role would do instead of the draft." {
+        role: String, "The role.";
+        covers: u64, "How much of what was used it covers.";
+        of: u64, "How much that is in all.";
+        permissions: u64, "How many permissions it holds itself.";
+        drafted: u64, "How many the draft holds.";
+    }
     TokenWanted "The token that somebody wants." {
         user: String, "Whom it is to name.";
         groups: Option<Vec<String>>, "The groups that it is to have.";

@@ -37,21 +37,10 @@ pub(super) async fn change(
     // One change after the other, from here to its end.
     let _turn = Arc::clone(&admin.state.changing).lock_owned().await;
     let prepared = prepare(&admin, &caller, Proposal { base, change: what }).await?;
-    let failures = failures(&admin, &prepared)?;
     let mut requirements = prepared.requirements();
     relate(&admin, &prepared, &mut requirements).await?;
     let dry_run = asked.dry_run.unwrap_or(false);
-    let mut wish =
-        Wish { requirements, sentence: sentence(&prepared, dry_run), acts: !dry_run, change: None };
-    let mut answer = Changed {
-        version: None,
-        base: prepared.base(),
-        digest: prepared.loaded.digest.clone(),
-        diff: prepared.diff.clone(),
-        flaws: prepared.flaws.iter().cloned().collect(),
-        failures,
-        effect: None,
-    };
+    let mut answer = answer(&admin, &prepared)?;
     if dry_run || asked.since.is_some() {
         // What it would do tells of the policy and of the trail.
         drop(
@@ -65,27 +54,77 @@ pub(super) async fn change(
     if dry_run {
         return Ok(Json(answer).into_response());
     }
-    unforced(&answer, asked.force.unwrap_or(false))?;
-    let reason = reason(asked.reason.as_deref());
-    let before = admin.policy.current().digest.clone();
-    wish.change = Some(recorded(&answer, before, &reason));
-    drop(admin.permit(&caller, &wish).await?);
+    let order = Order { requirements, reason: asked.reason.as_deref().unwrap_or_default() };
+    let force = asked.force.unwrap_or(false);
+    let number = commit(&admin, &caller, prepared, order, &answer, force).await?;
+    answer.version = Some(number);
+    let mut response = Json(answer).into_response();
+    response.headers_mut().insert(ETAG, versions::etag(number));
+    Ok(response)
+}
+
+/// What a change needs, and why it is made.
+pub(super) struct Order<'a> {
+    /// Everything that must be granted.
+    pub(super) requirements: Requirements,
+    /// Why.
+    pub(super) reason: &'a str,
+}
+
+/// Makes a change that is asked for in another way than by the route for changes.
+pub(super) async fn make(
+    admin: &Admin,
+    caller: &Caller,
+    proposal: Proposal,
+    order: Order<'_>,
+) -> Result<u64, Problem> {
+    let _turn = Arc::clone(&admin.state.changing).lock_owned().await;
+    let prepared = prepare(admin, caller, proposal).await?;
+    let answer = answer(admin, &prepared)?;
+    commit(admin, caller, prepared, order, &answer, false).await
+}
+
+/// Decides, records, and puts it in force.
+async fn commit(
+    admin: &Admin,
+    caller: &Caller,
+    prepared: Prepared,
+    order: Order<'_>,
+    answer: &Changed,
+    force: bool,
+) -> Result<u64, Problem> {
+    let reason = reason(order.reason);
+    let mut wish =
+        Wish { requirements: order.requirements, sentence: sentence(&prepared), acts: false, change: None };
+    // First whether it is permitted at all: what is wrong with a change tells of the policy.
+    drop(admin.permit(caller, &wish).await?);
+    unforced(answer, force)?;
+    wish.acts = true;
+    wish.change = Some(recorded(answer, admin.policy.current().digest.clone(), &reason));
+    drop(admin.permit(caller, &wish).await?);
     let author = Author { name: caller.name(), how: caller.how.clone(), reason };
     let store = Arc::clone(&admin.policy);
     // The disk may take its time; requests do not wait for it.
-    let done = tokio::task::spawn_blocking(move || store.commit(prepared, &author)).await;
-    let failure = match done {
-        Ok(Ok(loaded)) => {
-            answer.version = Some(loaded.number);
-            let mut response = Json(answer).into_response();
-            response.headers_mut().insert(ETAG, versions::etag(loaded.number));
-            return Ok(response);
-        }
+    let failure = match tokio::task::spawn_blocking(move || store.commit(prepared, &author)).await {
+        Ok(Ok(loaded)) => return Ok(loaded.number),
         Ok(Err(error)) => Problem::change(&error),
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     };
-    admin.record_failure(&caller, &wish, "the change could not be kept").await;
+    admin.record_failure(caller, &wish, "the change could not be kept").await;
     Err(failure)
+}
+
+/// What a change would do, before anything is decided about it.
+fn answer(admin: &Admin, prepared: &Prepared) -> Result<Changed, Problem> {
+    Ok(Changed {
+        version: None,
+        base: prepared.base(),
+        digest: prepared.loaded.digest.clone(),
+        diff: prepared.diff.clone(),
+        flaws: prepared.flaws.iter().cloned().collect(),
+        failures: failures(admin, prepared)?,
+        effect: None,
+    })
 }
 
 /// The version that a change is made for.
@@ -196,12 +235,11 @@ fn unforced(answer: &Changed, force: bool) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message))
 }
 
-fn sentence(prepared: &Prepared, dry_run: bool) -> String {
+fn sentence(prepared: &Prepared) -> String {
     let first = prepared.diff.iter().find(|line| !line.trim_start_matches(['+', '-', ' ']).is_empty());
     let more = prepared.diff.len().saturating_sub(1);
-    let verb = if dry_run { "try" } else { "change" };
     let first = first.map(String::as_str).unwrap_or_default();
-    if more == 0 { format!("{verb} `{first}`") } else { format!("{verb} `{first}` and {more} more lines") }
+    if more == 0 { format!("change `{first}`") } else { format!("change `{first}` and {more} more lines") }
 }
 
 fn recorded(answer: &Changed, before: String, reason: &str) -> Change {
@@ -213,6 +251,6 @@ fn recorded(answer: &Changed, before: String, reason: &str) -> Change {
 }
 
 /// One line, without what could steer a terminal.
-fn reason(asked: Option<&str>) -> String {
-    asked.unwrap_or_default().trim().chars().take(LONGEST_REASON).map(crate::engine::harmless).collect()
+fn reason(asked: &str) -> String {
+    asked.trim().chars().take(LONGEST_REASON).map(crate::engine::harmless).collect()
 }

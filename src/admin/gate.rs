@@ -25,7 +25,14 @@ pub(super) struct Wish {
 /// The proof that the policy permits it, and that the record says so where it changes something.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Permitted(());
+pub(super) struct Permitted(Option<DecisionId>);
+
+impl Permitted {
+    /// The record's id; empty where there is no record, because nothing is done.
+    pub(super) fn id(&self) -> String {
+        self.0.map(|id| id.to_string()).unwrap_or_default()
+    }
+}
 
 impl Wish {
     /// To read something.
@@ -56,11 +63,11 @@ impl Admin {
             policy.index.decide(&caller.subject, &wish.sentence, &wish.requirements)
         };
         if decision.is_permit() && !wish.acts {
-            return Ok(Permitted(()));
+            return Ok(Permitted(None));
         }
         let id = self.record(caller, wish, &decision).await?;
         match decision.denial() {
-            None => Ok(Permitted(())),
+            None => Ok(Permitted(Some(id))),
             Some(denial) => {
                 info!(%id, user = caller.name(), wish.sentence, "denied on the admin interface");
                 Err(Problem::new(StatusCode::FORBIDDEN, format!("{} [{id}]", denial.message)))

@@ -3,8 +3,10 @@
 mod answers;
 mod caller;
 mod change;
+mod elevate;
 mod extract;
 mod gate;
+mod learn;
 mod limit;
 mod lists;
 mod openapi;
@@ -88,6 +90,7 @@ pub struct State {
     limit: Arc<limit::Limit>,
     /// Who holds it changes the policy; the others wait.
     changing: Arc<tokio::sync::Mutex<()>>,
+    requests: Arc<elevate::Requests>,
 }
 
 impl State {
@@ -97,6 +100,7 @@ impl State {
             own_uid: peer::own_uid(),
             limit: Arc::new(limit::Limit::new(settings.rate)),
             changing: Arc::default(),
+            requests: Arc::default(),
         }
     }
 }

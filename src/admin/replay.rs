@@ -20,7 +20,7 @@ use crate::authz::{Action, Index, Owner, Requirement, Requirements, Resource, Su
 use crate::policy::Loaded;
 
 /// Decisions that are looked at for one answer.
-const MOST: u64 = 500_000;
+pub(super) const MOST: u64 = 500_000;
 
 /// Lines of an answer.
 const LINES: usize = 1000;
@@ -173,7 +173,7 @@ fn requirement(finding: &audit::Finding, subject: &Subject) -> Option<Requiremen
     Some(Requirement { action, resource })
 }
 
-fn since_filter(admin: &Admin, since: Option<&str>) -> Result<(Timestamp, Filter), Problem> {
+pub(super) fn since_filter(admin: &Admin, since: Option<&str>) -> Result<(Timestamp, Filter), Problem> {
     let since = audit::moment(since.unwrap_or(SINCE), (admin.now)())
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     Ok((since, Filter { since: Some(since), ..Filter::default() }))
@@ -190,7 +190,7 @@ fn word(permit: bool) -> String {
     if permit { "permit".to_owned() } else { "deny".to_owned() }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, audit::QueryError> + Send + 'static,
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {

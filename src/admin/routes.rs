@@ -9,16 +9,17 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use super::answers::{
-    Can, CanAsked, ChangeAsked, Changed, Diff, DiffAsked, GatewayStatus, Grants, GrantsAsked, Held,
-    HeldAsked, Names, NamesAsked, Paging, Reloaded, Report, ReportAsked, Role, Roles, Set, Sets, Status,
-    TestAsked, TestResults, TextAsked, TokenWanted, Versions, VersionsAsked, Who, WhoAsked,
+    Can, CanAsked, ChangeAsked, Changed, Diff, DiffAsked, Draft, ElevateAsked, Elevated, Elevations,
+    GatewayStatus, Grants, GrantsAsked, Held, HeldAsked, LearnAsked, Names, NamesAsked, Paging, Reloaded,
+    Report, ReportAsked, Role, Roles, Set, Sets, Status, TestAsked, TestResults, TextAsked, TokenWanted,
+    Versions, VersionsAsked, Who, WhoAsked,
 };
 use super::caller::{self, Caller};
 use super::extract::LONGEST_BODY;
 use super::gate::Wish;
 use super::problem::Problem;
 use super::shape::{Schemas, Shape};
-use super::{Admin, change, lists, openapi, questions, replay, tokens, trail, versions};
+use super::{Admin, change, elevate, learn, lists, openapi, questions, replay, tokens, trail, versions};
 use crate::authz::Action;
 
 /// What a body is.
@@ -73,6 +74,10 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/v1/policy/diff",       "diff",            get(versions::diff),      "What differs between two versions.").asks::<DiffAsked>().answers::<Diff>().problems(MISSING),
         Route::get("/v1/policy/test",       "test",            get(questions::test),     "Whether the policy meets the expectations that the config names.").asks::<TestAsked>().answers::<TestResults>().problems(MISSING),
         Route::get("/v1/policy/would-deny", "would_deny",      get(replay::would_deny),  "What was let through although a denial was due, by user, action and role.").asks::<ReportAsked>().answers::<Report>(),
+        Route::get("/v1/policy/learn",      "learn",           get(learn::learn),        "Draft the smallest role from what somebody really did.").asks::<LearnAsked>().answers::<Draft>(),
+        Route::get("/v1/elevations",        "elevations",      get(elevate::list),       "Requests for a role that wait for an approval.").answers::<Elevations>(),
+        Route::post("/v1/elevations",       "elevate",         post(elevate::elevate),   "Take a role for a while, or ask for it.").takes::<ElevateAsked>().answers::<Elevated>().problems(CHANGE),
+        Route::post("/v1/elevations/{id}/approve", "approve",  post(elevate::approve),   "Approve somebody else's request.").answers::<Elevated>().problems(CHANGE),
         Route::get("/v1/roles",             "roles",           get(lists::roles),        "The roles.").asks::<Paging>().answers::<Roles>(),
         Route::get("/v1/roles/{name}",      "role",            get(lists::role),         "A role, with all that it holds and who holds it.").answers::<Role>().problems(MISSING),
         Route::get("/v1/grants",            "grants",          get(lists::grants),       "Who holds what.").asks::<GrantsAsked>().answers::<Grants>(),

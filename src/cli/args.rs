@@ -125,6 +125,32 @@ pub(super) enum Command {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// Take a role for a while, or ask for it where that takes somebody else's approval
+    #[command(
+        after_help = "Who holds `grant.elevate` on `policy:role/ROLE` takes it alone, who holds `grant.request` asks, and who\n\
+                            holds `grant.approve` approves. It ends by itself, and all of it is on record.\n\
+                            Examples:\n  wharfinger elevate operator --for 30m --reason 'ticket 4711'\n  \
+                            wharfinger elevate --waiting"
+    )]
+    Elevate {
+        /// The role
+        #[arg(required_unless_present_any = ["approve", "waiting"])]
+        role: Option<String>,
+        /// For how long, such as `30m`; at most 24 hours
+        #[arg(long = "for", value_name = "TIME", default_value = "30m")]
+        time: String,
+        /// Why
+        #[arg(long, value_name = "TEXT", required_unless_present_any = ["approve", "waiting"])]
+        reason: Option<String>,
+        /// Approve somebody else's request
+        #[arg(long, value_name = "ID", conflicts_with_all = ["role", "waiting"])]
+        approve: Option<String>,
+        /// List the requests that wait for an approval
+        #[arg(long, conflicts_with = "role")]
+        waiting: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Add the smallest permission that would have permitted a denied call
     #[command(
         after_help = "Shows the change and asks before it is made. The permission goes into a role of the user's own,\n\

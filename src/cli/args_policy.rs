@@ -293,6 +293,36 @@ pub(super) enum PolicyCommand {
         #[arg(long)]
         junit: bool,
     },
+    /// Print a policy of another authorization plugin as one of ours, for review
+    #[command(
+        after_help = "Example: wharfinger policy import --from twistlock tests/data/twistlock-policy.json"
+    )]
+    Import {
+        /// Whose policy it is
+        #[arg(long, value_enum)]
+        from: Plugin,
+        /// The file
+        file: PathBuf,
+    },
+    /// Draft the smallest role from what a user really did, and put it in force once that is confirmed
+    #[command(after_help = "Powers that give the host away are left out: those are given by hand.\n\
+                            Example: wharfinger policy learn --user ci --since 7d --dry-run")]
+    Learn {
+        /// The user who gets the role
+        #[arg(long, value_name = "USER", required_unless_present = "group")]
+        user: Option<String>,
+        /// The group that gets the role
+        #[arg(long, value_name = "GROUP", conflicts_with = "user")]
+        group: Option<String>,
+        /// The role's name; left out, `learned-` and the name
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
     /// Reports about the policy
     #[command(subcommand)]
     Report(ReportCommand),
@@ -314,6 +344,17 @@ pub(super) enum ReportCommand {
         #[command(flatten)]
         output: OutputArgs,
     },
+}
+
+/// Another authorization plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Plugin {
+    /// twistlock/authz: JSON, one policy a line
+    Twistlock,
+    /// casbin-authz-plugin: `p, path, method`
+    CasbinAuthz,
+    /// hbm: the commands by which it was set up
+    Hbm,
 }
 
 /// The form of a policy.

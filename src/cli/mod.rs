@@ -9,6 +9,8 @@ mod change;
 mod check;
 pub mod classify;
 mod client;
+mod elevate;
+mod import;
 pub mod judge;
 mod output;
 mod policy;
@@ -109,6 +111,16 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
         }
         Command::Simulate { who, output, command } => {
             simulate::run(&command, &who, output.output, &client()?, out)
+        }
+        Command::Elevate { role, time, reason, approve, waiting, output } => {
+            let client = client()?;
+            match (approve, role) {
+                (Some(id), _) => elevate::approve(&id, &client, out),
+                (None, Some(role)) if !waiting => {
+                    elevate::elevate(&role, &time, reason.as_deref().unwrap_or_default(), &client, out)
+                }
+                (None, _) => elevate::waiting(output.output, &client, out),
+            }
         }
         Command::AllowFrom { id, role, yes, change } => {
             let client = client()?;

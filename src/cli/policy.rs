@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::args::Output;
-use super::args_policy::{ChangeArgs, Form, PolicyCommand, ReportCommand};
+use super::args_policy::{ChangeArgs, Form, Plugin, PolicyCommand, ReportCommand};
 use super::client::Client;
-use super::{Outcome, change, output};
+use super::{Outcome, change, elevate, import, output};
 use crate::admin::{ChangeAsked, Diff, Report, TestResult, TestResults, Versions};
 use crate::policy::{self, Expectations, Loaded, PolicySource, Tested};
 
@@ -37,6 +37,20 @@ pub(super) fn run(
         }
         PolicyCommand::Test { file, policy, junit } => {
             test(file.as_deref(), policy.as_deref(), junit, client, out)
+        }
+        PolicyCommand::Import { from, file } => {
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read `{}`", file.display()))?;
+            let lines = match from {
+                Plugin::Twistlock => import::twistlock(&text)?,
+                Plugin::CasbinAuthz => import::casbin_authz(&text)?,
+                Plugin::Hbm => import::hbm(&text),
+            };
+            out.write_all(lines.as_bytes())?;
+            Ok(Outcome::Done)
+        }
+        PolicyCommand::Learn { user, group, role, yes, change } => {
+            elevate::learn(elevate::Pupil { user, group, role }, yes, &change, &client()?, out)
         }
         PolicyCommand::Report(ReportCommand::WouldDeny { since, output }) => {
             would_deny(since, output.output, &client()?, out)

@@ -22,7 +22,7 @@ pub use self::socket::{Inherited, SocketError};
 use self::users::{Door, Users};
 use crate::admin::{Admin, TlsOrPlain};
 use crate::audit::Trail;
-use crate::config::{Config, PolicyConfig};
+use crate::config::{AuditConfig, Config, PolicyConfig};
 use crate::directory::Directory;
 use crate::gateway::Behind;
 use crate::hostfs::HostFs;
@@ -61,6 +61,15 @@ fn open_policy(config: &PolicyConfig, trail: &Path, sources: Sources) -> anyhow:
     Ok(Arc::new(store))
 }
 
+/// Opens the trail for writing.
+fn open_trail(config: &AuditConfig) -> anyhow::Result<Arc<Trail>> {
+    let settings = crate::audit::Settings {
+        deadline: config.deadline,
+        ..crate::audit::Settings::new(&config.database, rim::stamp())
+    };
+    Ok(Arc::new(Trail::open(settings).context("audit trail")?))
+}
+
 /// Listens on the address for administrators, where there is to be one.
 async fn admin_address(settings: &crate::admin::Settings) -> anyhow::Result<Option<TlsOrPlain>> {
     match &settings.tcp {
@@ -93,13 +102,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
     let tokens = Arc::new(tokens.context("tokens")?);
     let identifier = Identifier::with_local(config.identity, tokens.local()).context("identity")?;
-    let trail = Arc::new(
-        Trail::open(crate::audit::Settings {
-            deadline: config.audit.deadline,
-            ..crate::audit::Settings::new(&config.audit.database, rim::stamp())
-        })
-        .context("audit trail")?,
-    );
+    let trail = open_trail(&config.audit)?;
     let counters = Arc::new(Counters::default());
     let raw_socket = config.inventory.docker_socket.clone();
     let inventory = Arc::new(

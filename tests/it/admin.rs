@@ -57,8 +57,14 @@ impl Daemon {
             .iter()
             .filter(|record| record["phase"] == "admin")
             .map(|record| {
-                let object = format!("{}:{}", text(&record["object"]["kind"]), text(&record["object"]["name"]));
-                [text(&record["actor"]["user"]), text(&record["operation"]), object, text(&record["decision"])]
+                let object =
+                    format!("{}:{}", text(&record["object"]["kind"]), text(&record["object"]["name"]));
+                [
+                    text(&record["actor"]["user"]),
+                    text(&record["operation"]),
+                    object,
+                    text(&record["decision"]),
+                ]
             })
             .collect()
     }
@@ -81,8 +87,19 @@ fn roles_and_grants_are_changed_by_command_and_in_force_at_once() {
     assert!(!dave(&["container.list"]));
 
     let made = daemon.ok(&[
-        "role", "create", "contractor", "--about", "runs what he is told to", "--inherit", "restricted", "--allow",
-        "set:ps", "--deny", "container.list container:prod-*", "--reason", "ticket 1",
+        "role",
+        "create",
+        "contractor",
+        "--about",
+        "runs what he is told to",
+        "--inherit",
+        "restricted",
+        "--allow",
+        "set:ps",
+        "--deny",
+        "container.list container:prod-*",
+        "--reason",
+        "ticket 1",
     ]);
     assert!(made.contains("+ g, role:contractor, role:restricted") && made.contains("version 2 ("), "{made}");
     assert!(made.contains("warning: role `contractor` is held by nobody"), "{made}");
@@ -91,18 +108,33 @@ fn roles_and_grants_are_changed_by_command_and_in_force_at_once() {
     daemon.ok(&["role", "revoke", "contractor", "container.list", "container:prod-*", "--denial"]);
     assert!(dave(&["container.list"]));
     daemon.ok(&["role", "allow", "contractor", "image.pull", "image:registry.test/**"]);
-    assert!(dave(&["image.pull", "image:registry.test/a/b:1"]) && !dave(&["image.pull", "image:other.test/a:1"]));
+    assert!(
+        dave(&["image.pull", "image:registry.test/a/b:1"]) && !dave(&["image.pull", "image:other.test/a:1"])
+    );
     daemon.ok(&["role", "deny", "contractor", "image.pull", "image:registry.test/secret/**"]);
     assert!(!dave(&["image.pull", "image:registry.test/secret/b:1"]));
-    daemon.ok(&["role", "edit", "contractor", "--about", "sees", "--inherit", "viewer", "--disinherit", "restricted"]);
+    daemon.ok(&[
+        "role",
+        "edit",
+        "contractor",
+        "--about",
+        "sees",
+        "--inherit",
+        "viewer",
+        "--disinherit",
+        "restricted",
+    ]);
 
-    let shown: Value = serde_json::from_str(&daemon.ok(&["role", "show", "contractor", "-o", "json"])).unwrap();
+    let shown: Value =
+        serde_json::from_str(&daemon.ok(&["role", "show", "contractor", "-o", "json"])).unwrap();
     assert_eq!((&shown["description"], &shown["inherits"]), (&json!("sees"), &json!(["viewer"])));
     assert_eq!(shown["holders"][0]["principal"], "user:dave");
     assert!(shown["holders"][0]["until"].is_string());
     assert!(daemon.ok(&["role", "show", "contractor"]).contains("held by   user:dave until "));
     assert!(daemon.ok(&["role", "list"]).contains("contractor"));
-    assert!(daemon.ok(&["grant", "list", "--to", "user:dave", "-o", "csv"]).contains("user:dave,contractor,"));
+    assert!(
+        daemon.ok(&["grant", "list", "--to", "user:dave", "-o", "csv"]).contains("user:dave,contractor,")
+    );
     assert!(daemon.ok(&["can-i", "--list", "--as", "dave"]).contains("user:dave > contractor"));
     assert!(daemon.ok(&["who-can", "image.pull", "image:registry.test/a:1"]).contains("user:dave"));
     assert!(daemon.ok(&["set", "list"]).contains("compose-up"));
@@ -126,7 +158,8 @@ fn versions_are_listed_compared_and_gone_back_to() {
     daemon.ok(&["grant", "add", "user:dave", "viewer", "--reason", "ticket 1"]);
     daemon.ok(&["role", "allow", "viewer", "image.pull"]);
     let history: Value = serde_json::from_str(&daemon.ok(&["policy", "history", "-o", "json"])).unwrap();
-    let numbers: Vec<&str> = history.as_array().unwrap().iter().map(|row| row["version"].as_str().unwrap()).collect();
+    let numbers: Vec<&str> =
+        history.as_array().unwrap().iter().map(|row| row["version"].as_str().unwrap()).collect();
     assert_eq!(numbers, ["3", "2", "1"]);
     assert_eq!((&history[1]["who"], &history[1]["why"]), (&json!("root"), &json!("ticket 1")));
     assert_eq!(daemon.ok(&["policy", "diff", "1", "2"]), "+ g, user:dave, role:viewer, \"\", ticket 1");
@@ -153,7 +186,8 @@ fn a_policy_is_applied_whole_in_both_forms_and_a_bad_one_changes_nothing() {
         path.display().to_string()
     };
     let toml = daemon.ok(&["policy", "export", "--form", "toml"]);
-    let changed = toml.replace("[roles.viewer]", "[roles.extra]\nallow = [\"container.list\"]\n\n[roles.viewer]");
+    let changed =
+        toml.replace("[roles.viewer]", "[roles.extra]\nallow = [\"container.list\"]\n\n[roles.viewer]");
     let applied = daemon.ok(&["policy", "apply", "-f", &file("p.toml", &changed), "--reason", "as reviewed"]);
     assert!(applied.contains("version 2 ("), "{applied}");
     daemon.ok(&["role", "show", "extra"]);
@@ -240,12 +274,17 @@ fn a_kill_in_the_middle_of_changes_leaves_one_of_the_versions_and_nothing_betwee
             changer.join().unwrap();
         });
         daemon.wharfinger.start_again();
-        let history: Value = serde_json::from_str(&daemon.ok(&["policy", "history", "--limit", "1", "-o", "json"])).unwrap();
+        let history: Value =
+            serde_json::from_str(&daemon.ok(&["policy", "history", "--limit", "1", "-o", "json"])).unwrap();
         let newest: u32 = history[0]["version"].as_str().unwrap().parse().unwrap();
         assert!(newest >= number, "a version that was there is gone");
         let export = daemon.ok(&["policy", "export"]);
         let expected = if newest == 1 { base.clone() } else { text(newest - 1).trim_end().to_owned() };
-        assert_eq!(export.lines().collect::<Vec<_>>(), expected.lines().collect::<Vec<_>>(), "version {newest}");
+        assert_eq!(
+            export.lines().collect::<Vec<_>>(),
+            expected.lines().collect::<Vec<_>>(),
+            "version {newest}"
+        );
         number = newest;
     }
     assert!(number > 1, "no change was made at all");
@@ -269,10 +308,13 @@ fn other_users_may_do_on_the_socket_what_the_policy_lets_them_and_root_everythin
         fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
         format!(
             "[admin]\nsocket = {:?}\nusers = true\n[policy]\nseed = {:?}\n[directory.file]\npath = {:?}\n",
-            dir.join("admin.sock"), dir.join("seed.csv"), dir.join("team.toml")
+            dir.join("admin.sock"),
+            dir.join("seed.csv"),
+            dir.join("team.toml")
         )
     });
-    fs::set_permissions(daemon.wharfinger.config(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::set_permissions(daemon.wharfinger.config(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
     let config = daemon.wharfinger.config().display().to_string();
     let as_nobody = |arguments: &[&str]| {
         let output = bounded("setpriv")
@@ -281,7 +323,10 @@ fn other_users_may_do_on_the_socket_what_the_policy_lets_them_and_root_everythin
             .args(["--config", &config])
             .output()
             .unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
     };
     let (code, said) = as_nobody(&["grant", "add", "user:alice", "developer", "--reason", "joins us"]);
     assert_eq!(code, Some(0), "{said}");
@@ -289,7 +334,10 @@ fn other_users_may_do_on_the_socket_what_the_policy_lets_them_and_root_everythin
         (&["grant", "add", "user:bob", "developer"][..], "nobody may not grant.write policy:user/bob"),
         (&["grant", "add", "user:alice", "admin"], "nobody may not grant.write policy:role/admin"),
         (&["grant", "add", "everyone", "developer"], "nobody may not grant.write policy:everyone"),
-        (&["role", "allow", "developer", "host.privileged"], "nobody may not policy.write policy:role/developer"),
+        (
+            &["role", "allow", "developer", "host.privileged"],
+            "nobody may not policy.write policy:role/developer",
+        ),
         (&["policy", "rollback", "0"], "nobody may not"),
         (&["audit", "list"], "nobody may not audit.read"),
         (&["token", "issue", "--user", "root", "--ttl", "1h"], "nobody may not token.issue"),
@@ -317,9 +365,15 @@ fn expectations_that_the_config_names_are_not_broken_unless_that_is_forced() {
         fs::write(dir.join("expect.toml"), include_str!("../../rbac/expectations.toml")).unwrap();
         format!("[policy]\nexpectations = {:?}\n", dir.join("expect.toml"))
     });
-    assert!(daemon.ok(&["policy", "test"]).ends_with(", 0 not met") || daemon.ok(&["policy", "test"]).contains(" met, 0 not met"));
+    assert!(
+        daemon.ok(&["policy", "test"]).ends_with(", 0 not met")
+            || daemon.ok(&["policy", "test"]).contains(" met, 0 not met")
+    );
     let error = daemon.refused(&["role", "allow", "developer", "set:ps"]);
-    assert!(error.contains("expected: alice may not ps: it is permitted, by `allow set:ps *` of role developer"), "{error}");
+    assert!(
+        error.contains("expected: alice may not ps: it is permitted, by `allow set:ps *` of role developer"),
+        "{error}"
+    );
     daemon.ok(&["role", "allow", "developer", "set:ps", "--force"]);
     let tested = daemon.wharfinger.cli(&["policy", "test"]);
     assert_eq!((tested.code, tested.out.contains("FAILED  alice may not ps")), (1, true), "{tested:#?}");
@@ -334,7 +388,11 @@ fn a_policy_that_is_a_file_is_not_changed_by_command() {
     });
     let error = daemon.refused(&["grant", "add", "user:dave", "viewer"]);
     assert!(error.contains("change that file and run `wharfinger reload`"), "{error}");
-    fs::write(daemon.ground.path().join("policy.csv"), format!("{}\ng, user:dave, role:viewer\n", include_str!("../../rbac/policy.csv"))).unwrap();
+    fs::write(
+        daemon.ground.path().join("policy.csv"),
+        format!("{}\ng, user:dave, role:viewer\n", include_str!("../../rbac/policy.csv")),
+    )
+    .unwrap();
     daemon.ok(&["reload"]);
     assert!(daemon.asks(&["can-i", "container.list", "--as", "dave"]));
     assert!(daemon.ok(&["policy", "diff", "1", "2"]).contains("+ g, user:dave, role:viewer"));
@@ -346,24 +404,64 @@ fn every_example_in_the_help_works() {
     let daemon = Daemon::start();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let commands: &[&[&str]] = &[
-        &["role", "list"], &["role", "show"], &["role", "create"], &["role", "edit"], &["role", "delete"],
-        &["role", "allow"], &["role", "deny"], &["role", "revoke"], &["grant", "list"], &["grant", "add"],
-        &["grant", "remove"], &["set", "list"], &["set", "show"], &["policy", "export"], &["policy", "check"],
-        &["policy", "history"], &["policy", "diff"], &["policy", "rollback"], &["policy", "test"],
-        &["policy", "report", "would-deny"], &["policy", "apply"], &["can-i"], &["who-can"], &["simulate"],
+        &["role", "list"],
+        &["role", "show"],
+        &["role", "create"],
+        &["role", "edit"],
+        &["role", "delete"],
+        &["role", "allow"],
+        &["role", "deny"],
+        &["role", "revoke"],
+        &["grant", "list"],
+        &["grant", "add"],
+        &["grant", "remove"],
+        &["set", "list"],
+        &["set", "show"],
+        &["policy", "export"],
+        &["policy", "check"],
+        &["policy", "history"],
+        &["policy", "diff"],
+        &["policy", "rollback"],
+        &["policy", "test"],
+        &["policy", "report", "would-deny"],
+        &["policy", "apply"],
+        &["can-i"],
+        &["who-can"],
+        &["simulate"],
     ];
     let mut ran = 0;
-    fs::write(daemon.ground.path().join("team.toml"), daemon.ok(&["policy", "export", "--form", "toml"]).replace("[roles.viewer]", "[roles.team]\nallow = [\"container.list\"]\n\n[roles.viewer]")).unwrap();
+    fs::write(
+        daemon.ground.path().join("team.toml"),
+        daemon
+            .ok(&["policy", "export", "--form", "toml"])
+            .replace("[roles.viewer]", "[roles.team]\nallow = [\"container.list\"]\n\n[roles.viewer]"),
+    )
+    .unwrap();
     for command in commands {
         let help = daemon.wharfinger.cli(&[command, &["--help"][..]].concat()).ok();
-        let lines = help.lines().filter_map(|line| line.trim().trim_start_matches("Example: ").strip_prefix("wharfinger "));
+        let lines = help
+            .lines()
+            .filter_map(|line| line.trim().trim_start_matches("Example: ").strip_prefix("wharfinger "));
         let mut found = 0;
         for example in lines.filter(|line| !line.contains("--help")) {
-            let example = example.replace("team.toml", &daemon.ground.path().join("team.toml").display().to_string());
-            let line = format!("exec {} --config {} {example}", env!("CARGO_BIN_EXE_wharfinger"), daemon.wharfinger.config().display());
-            let output = bounded("bash").args(["-c", &line.replace("> policy.csv", "> /dev/null").replace("> junit.xml", "> /dev/null")]).current_dir(root).output().unwrap();
+            let example =
+                example.replace("team.toml", &daemon.ground.path().join("team.toml").display().to_string());
+            let line = format!(
+                "exec {} --config {} {example}",
+                env!("CARGO_BIN_EXE_wharfinger"),
+                daemon.wharfinger.config().display()
+            );
+            let output = bounded("bash")
+                .args([
+                    "-c",
+                    &line.replace("> policy.csv", "> /dev/null").replace("> junit.xml", "> /dev/null"),
+                ])
+                .current_dir(root)
+                .output()
+                .unwrap();
             let code = output.status.code().unwrap();
-            let allowed: &[i32] = if matches!(command[0], "can-i" | "who-can" | "simulate") { &[0, 1] } else { &[0] };
+            let allowed: &[i32] =
+                if matches!(command[0], "can-i" | "who-can" | "simulate") { &[0, 1] } else { &[0] };
             assert!(allowed.contains(&code), "{example}: {code} {}", String::from_utf8_lossy(&output.stderr));
             found += 1;
         }
