@@ -51,7 +51,7 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let policy = Arc::new(Store::open(config.policy.source()?).context("policy")?);
-    let directory = Arc::new(Directory::new(config.directory).context("directory")?);
+    let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
     let identifier = Identifier::new(config.identity).context("identity")?;
     make_room(&config.audit.database)?;
     let trail = Arc::new(

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod active_directory;
 mod architecture;
 mod audit;
 mod canary;
