@@ -77,6 +77,6 @@ for number in range(250):
 dbas = group("dbas", [dave])
 sid = sam.schema_format_value("objectSid", sam.search(dbas, ldb.SCOPE_BASE, attrs=["objectSid"])[0]["objectSid"][0])
 change(dave, "primaryGroupID", sid.decode().rsplit("-", 1)[1])
-# A lockout is for ever, so that the one of years ago still counts.
-change(base, "lockoutDuration", "-9223372036854775808")
+# A lockout is for two hundred years, so that the one of years ago still counts.
+change(base, "lockoutDuration", "-60000000000000000")
 sam.transaction_commit()

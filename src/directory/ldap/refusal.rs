@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::Failure;
 use super::entry::Entry;
@@ -129,7 +128,8 @@ fn generalized_time(text: &str) -> Option<i64> {
         _ => return None,
     };
     let time = DateTime::strptime("%Y%m%d%H%M%S", format!("{digits}{pad}")).ok()?;
-    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+    // Some directories write the last second of the year 9999, which is no timestamp everywhere.
+    Some(time.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_secs())
 }
 
 #[cfg(test)]

@@ -123,7 +123,8 @@ impl Tree {
         &self.0
     }
 
-    fn entry(&mut self, dn: &str, attributes: &[(&str, &str)]) {
+    /// Any entry.
+    pub(crate) fn entry(&mut self, dn: &str, attributes: &[(&str, &str)]) {
         for (name, value) in std::iter::once(&("dn", dn)).chain(attributes) {
             // RFC 2849: what is not plain goes as base64.
             writeln!(self.0, "{name}:: {}", STANDARD.encode(value)).unwrap();
