@@ -167,6 +167,7 @@ actions! {
     HostMount            "host.mount"             Path          "mount a host path for reading and writing";
     HostMountReadonly    "host.mount-readonly"    Path          "mount a host path for reading";
     HostMountSensitive   "host.mount-sensitive"   Path          "mount a path that gives the host away";
+    HostMountUnguarded   "host.mount-unguarded"   Path          "mount from below a directory that others than root can change";
     HostMountFilesystem  "host.mount-filesystem"  Filesystem    "let the daemon mount a file system with options";
     HostMountPropagation "host.mount-propagation" Path          "let mounts travel between container and host";
     HostCapability       "host.capability"        Capability    "add a Linux capability";

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::decision::{Cause, DecidedBy, Decision, Denial, Finding};
+use super::decision::{DecidedBy, Decision, Finding};
+use super::denial::denial;
 use super::{
     Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
     Subject,
@@ -113,6 +114,25 @@ impl Index {
         requirements.iter().filter(|_| subject.user.is_some()).filter(named).filter(scoped).collect()
     }
 
+    /// Whether one requirement is granted, as far as its resource is known.
+    pub fn grants(&self, subject: &Subject, requirement: &Requirement) -> bool {
+        let principals = subject.principals();
+        find(&self.held(&principals), subject, requirement).is_some_and(|by| by.effect == Effect::Allow)
+    }
+
+    /// Whether the action is granted on everything of its kind and denied on nothing.
+    ///
+    /// Whatever else is found out about a resource then changes no decision.
+    pub fn grants_everything(&self, subject: &Subject, action: Action) -> bool {
+        let principals = subject.principals();
+        let held = self.held(&principals);
+        let permissions = || held.iter().filter_map(|held| held.role.permissions.get(&action)).flatten();
+        let all =
+            |p: &Permission| p.resource.is_any() && p.resource.kind().is_none_or(|k| k == action.kind());
+        permissions().any(|p| p.effect == Effect::Allow && all(p))
+            && permissions().all(|p| p.effect == Effect::Allow)
+    }
+
     /// The names of all roles that the subject holds, inherited ones included, nearest first.
     pub fn roles_of(&self, subject: &Subject) -> Vec<String> {
         let principals = subject.principals();
@@ -203,43 +223,6 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
         permission: permission.to_string(),
         role: held.get(at).map(|holder| holder.role.name.clone()).unwrap_or_default(),
         path: chain.join(" > "),
-    }
-}
-
-fn denial(subject: &Subject, verb: &str, findings: Vec<Finding>) -> Denial {
-    let denied = findings.iter().find(|finding| finding.decided_by.is_some() && !finding.is_granted());
-    let (cause, missing, reason) = if let Some(finding) = denied {
-        let by = finding.decided_by.as_ref().map(|by| format!("role `{}` denies it", by.role));
-        (Cause::Denied, describe(&finding.requirement), by.unwrap_or_default())
-    } else {
-        let missing: Vec<&Requirement> = findings
-            .iter()
-            .filter(|finding| !finding.is_granted())
-            .map(|finding| &finding.requirement)
-            .collect();
-        let them = if missing.len() == 1 { "it" } else { "them" };
-        (Cause::NotGranted, list(&missing), format!("no role that {subject} holds grants {them}"))
-    };
-    Denial { cause, message: format!("{subject} may not {missing} ({verb}): {reason}"), findings }
-}
-
-/// As many missing requirements as a terminal line bears.
-const NAMED: usize = 4;
-
-fn list(missing: &[&Requirement]) -> String {
-    let mut names: Vec<String> =
-        missing.iter().take(NAMED).map(|requirement| describe(requirement)).collect();
-    if missing.len() > NAMED {
-        names.push(format!("{} more", missing.len() - NAMED));
-    }
-    names.join(", ")
-}
-
-fn describe(requirement: &Requirement) -> String {
-    if requirement.resource.name == super::Resource::ANY {
-        requirement.action.to_string()
-    } else {
-        requirement.to_string()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod action;
 mod decision;
+mod denial;
 mod index;
 mod pattern;
 mod requirement;

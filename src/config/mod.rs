@@ -27,6 +27,8 @@ pub struct Config {
     pub identity: crate::identity::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
+    /// What host paths lead to.
+    pub host_paths: crate::hostfs::Settings,
     /// Who created what.
     pub inventory: crate::inventory::Settings,
     /// Roles and grants.

@@ -5,7 +5,7 @@ use super::{Call, Door, Refusal, RefusalCode};
 
 /// What the daemon expects as a route's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub enum Body {
     /// The method is one for which the daemon looks at no body.
     Unread,
     /// There must be none.

@@ -11,14 +11,7 @@ pub fn classify(call: &Call<'_>) -> Result<Classified, Refusal> {
     let target = uri::read(call.uri)?;
     let Some((route, names)) = matching::find(call.method, &target.path) else {
         // The daemon asks about known routes only, so this is one of a newer engine: fail closed.
-        return Err(Refusal::new(
-            RefusalCode::Unclassified,
-            format!(
-                "`{} {}` is no operation that this version of wharfinger knows; \
-                 it may be newer than wharfinger: update it, or use an older API version",
-                call.method, target.path
-            ),
-        ));
+        return Err(unknown(call.method, &target.path));
     };
     let read = || {
         let shown = body::read(route.body, call)?;
@@ -41,4 +34,15 @@ pub fn classify(call: &Call<'_>) -> Result<Classified, Refusal> {
         needs.finish(route.verb)
     };
     read().map_err(|refusal| Refusal { operation: Some(route.operation), ..refusal })
+}
+
+/// The refusal of what is in no table.
+pub(super) fn unknown(method: &str, path: &str) -> Refusal {
+    Refusal::new(
+        RefusalCode::Unclassified,
+        format!(
+            "`{method} {path}` is no operation that this version of wharfinger knows; \
+             it may be newer than wharfinger: update it, or use an older API version"
+        ),
+    )
 }

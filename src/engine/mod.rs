@@ -15,11 +15,19 @@ mod matching;
 mod properties;
 mod query;
 mod readers;
+mod recognise;
 mod reference;
 mod routes;
 mod uri;
 
+pub use body::Body;
 pub use classify::classify;
+pub use recognise::{Recognised, recognise};
+
+/// Whether mounting the host path gives the host away; the path without links and in its one spelling.
+pub fn is_sensitive_path(path: &str) -> bool {
+    hostpath::is_sensitive(path)
+}
 
 /// One Engine API call, as the question or the gateway shows it.
 #[derive(Clone, Copy, Debug)]

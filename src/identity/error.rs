@@ -23,6 +23,19 @@ pub enum IdentityError {
     /// Outside the certificate's own dates.
     #[error("the client certificate is {0}; use one that is valid now, and check the clocks")]
     Dates(&'static str),
+    /// Of a CA that dockerd trusts, and whose word is not taken for people.
+    #[error(
+        "the client certificate is not issued by a CA whose certificates are taken here; get one from there"
+    )]
+    OtherIssuer,
+    /// In its CA's list of revoked certificates.
+    #[error("the client certificate was revoked; get a new one")]
+    RevokedCertificate,
+    /// That list is not valid now.
+    #[error(
+        "nobody can say whether the client certificate was revoked: its CA's list is out of date; tell your administrator"
+    )]
+    RevocationList,
     /// dockerd's fields contradict each other.
     #[error("contradictory evidence from the daemon: {0}")]
     Contradiction(&'static str),
@@ -46,12 +59,12 @@ pub enum IdentityError {
     #[error("the token is refused: {0}")]
     Token(#[from] TokenError),
     /// Two pieces of good evidence for two users.
-    #[error("the client certificate names `{certificate}` and the token names `{token}`; use one of them")]
+    #[error("the {} names `{}` and the {} names `{}`; use one of them", one.0, one.1, other.0, other.1)]
     Disagree {
-        /// The certificate's user.
-        certificate: String,
-        /// The token's user.
-        token: String,
+        /// What the first is, and its user.
+        one: (&'static str, String),
+        /// What the second is, and its user.
+        other: (&'static str, String),
     },
 }
 

@@ -1,11 +1,14 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
 
+mod attested;
+mod ca;
 mod error;
 mod jwt;
 mod name;
 mod settings;
 mod tls;
 
+pub use attested::{Attested, GATEWAY_HEADER};
 pub use error::{IdentityError, SettingsError};
 pub use jwt::TokenError;
 pub use name::{MAX_BYTES, NameError, check as check_name};
@@ -14,14 +17,20 @@ pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
 
 /// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
 const OUR_HEADERS: &str = "x-wharfinger-";
+
+/// How often it is looked whether a list of revoked certificates has changed.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What one question says about who asks.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +43,8 @@ pub struct Evidence<'a> {
     pub peer_certificates: &'a [String],
     /// The call's headers, one value a name.
     pub headers: &'a BTreeMap<String, String>,
+    /// Whom the gateway vouches for, once its ticket was found good.
+    pub attested: Option<&'a Attested>,
 }
 
 /// Who asks, as far as the evidence goes.
@@ -64,7 +75,18 @@ pub enum How {
         /// The token's `jti`, where it has one.
         id: Option<String>,
     },
-    /// Both, naming the same user.
+    /// The gateway, which asked the kernel.
+    Gateway(Attested),
+    /// The gateway, and a token that names the same user.
+    GatewayAndJwt {
+        /// As for [`How::Gateway`].
+        attested: Attested,
+        /// As for [`How::Jwt`].
+        issuer: String,
+        /// As for [`How::Jwt`].
+        id: Option<String>,
+    },
+    /// A certificate and a token that name the same user.
     TlsCertificateAndJwt {
         /// As for [`How::TlsCertificate`].
         fingerprint: String,
@@ -85,6 +107,11 @@ impl fmt::Display for How {
             Self::Anonymous => f.write_str("anonymous"),
             Self::TlsCertificate { fingerprint } => write!(f, "tls sha256:{fingerprint}"),
             Self::Jwt { issuer, id } => token(f, issuer, id),
+            Self::Gateway(attested) => attested.fmt(f),
+            Self::GatewayAndJwt { attested, issuer, id } => {
+                write!(f, "{attested} + ")?;
+                token(f, issuer, id)
+            }
             Self::TlsCertificateAndJwt { fingerprint, issuer, id } => {
                 write!(f, "tls sha256:{fingerprint} + ")?;
                 token(f, issuer, id)
@@ -100,8 +127,9 @@ pub struct Identifier(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    /// Replaced whole when the key files were read again.
-    issuers: ArcSwap<jwt::Issuers>,
+    issuers: jwt::Issuers,
+    /// Replaced whole when its files were read again.
+    issuing: ArcSwap<ca::Issuing>,
 }
 
 impl Identifier {
@@ -111,18 +139,67 @@ impl Identifier {
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
-        let issuers = ArcSwap::from_pointee(jwt::Issuers::load(&settings.jwt)?);
-        Ok(Self(Arc::new(Inner { settings, issuers })))
+        let issuers = jwt::Issuers::load(&settings.jwt)?;
+        let issuing = ArcSwap::from_pointee(ca::Issuing::load(&settings.tls)?);
+        Ok(Self(Arc::new(Inner { settings, issuers, issuing })))
     }
 
-    /// Reads the key files again; where one is bad, the keys before it stay in use.
+    /// Reads the files again; where one is bad, everything stays as it was.
     ///
     /// # Errors
     /// What is wrong with the new content.
     pub fn reload(&self) -> Result<(), SettingsError> {
-        let issuers = jwt::Issuers::load(&self.0.settings.jwt)?;
-        self.0.issuers.store(Arc::new(issuers));
+        let issuing = ca::Issuing::load(&self.0.settings.tls)?;
+        self.0.issuers.reload()?;
+        self.0.issuing.store(Arc::new(issuing));
         Ok(())
+    }
+
+    /// Fetches the keys of issuers, and again as they grow old, and reads lists of revoked certificates that
+    /// have changed, until `stop` is set.
+    pub async fn keep(&self, now: fn() -> jiff::Timestamp, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            ((), ()) = async { tokio::join!(self.0.issuers.keep(now), self.watch_lists()) } => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Lists are replaced by a timer, far from anybody who would ask for a reload.
+    async fn watch_lists(&self) {
+        let mut seen = ca::stamp(&self.0.settings.tls);
+        while !self.0.settings.tls.crl_files.is_empty() {
+            tokio::time::sleep(LOOK).await;
+            let found = ca::stamp(&self.0.settings.tls);
+            if found != seen {
+                seen = found;
+                match ca::Issuing::load(&self.0.settings.tls) {
+                    Ok(issuing) => {
+                        self.0.issuing.store(Arc::new(issuing));
+                        info!("lists of revoked certificates read again");
+                    }
+                    Err(error) => warn!(%error, "lists of revoked certificates not read; those before stay"),
+                }
+            }
+        }
+    }
+
+    /// Who asks, after the keys of a token's issuer were fetched anew where the token's is not among them.
+    ///
+    /// # Errors
+    /// As [`Identifier::identify`].
+    pub async fn ask(
+        &self,
+        evidence: Evidence<'_>,
+        now: jiff::Timestamp,
+    ) -> Result<Identified, IdentityError> {
+        let first = self.identify(evidence, now);
+        if first == Err(IdentityError::Token(TokenError::UnknownKey))
+            && let Some(token) = token(evidence.headers, evidence.attested.is_some())?
+            && self.0.issuers.refetch(token, now).await
+        {
+            return self.identify(evidence, now);
+        }
+        first
     }
 
     /// Who asks.
@@ -137,13 +214,16 @@ impl Identifier {
         evidence: Evidence<'_>,
         now: jiff::Timestamp,
     ) -> Result<Identified, IdentityError> {
-        let token = token(evidence.headers)?;
-        let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
+        let token = token(evidence.headers, evidence.attested.is_some())?;
+        let certificate = tls::read(&self.0.settings.tls, &self.0.issuing.load(), evidence, now)?;
         let token = match token {
             None => None,
-            Some(_) if self.0.settings.jwt.is_empty() => return Err(IdentityError::NoIssuer),
-            Some(token) => Some(self.0.issuers.load().read(token, now)?),
+            Some(_) if self.0.issuers.is_empty() => return Err(IdentityError::NoIssuer),
+            Some(token) => Some(self.0.issuers.read(token, now)?),
         };
+        if let Some(attested) = evidence.attested {
+            return attested::with(attested, certificate, token);
+        }
         match (certificate, token) {
             (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),
             (Some(tls::Named { user, groups, fingerprint }), None) => {
@@ -160,7 +240,10 @@ impl Identifier {
 /// A certificate and a token that name the same user; which of two users would be meant is nobody's guess.
 fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, IdentityError> {
     if certificate.user != token.user {
-        return Err(IdentityError::Disagree { certificate: certificate.user, token: token.user });
+        return Err(IdentityError::Disagree {
+            one: ("client certificate", certificate.user),
+            other: ("token", token.user),
+        });
     }
     let tls::Named { user, mut groups, fingerprint } = certificate;
     groups.extend(token.groups);
@@ -170,12 +253,15 @@ fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, Identi
     Ok(Identified { user: Some(user), groups, how })
 }
 
-/// The token among the headers, where nothing else claims to be ours.
-fn token(headers: &BTreeMap<String, String>) -> Result<Option<&str>, IdentityError> {
+/// The token among the headers, where nothing else claims to be ours but, perhaps, a good ticket of the gateway's.
+fn token(headers: &BTreeMap<String, String>, attested: bool) -> Result<Option<&str>, IdentityError> {
     let mut found = None;
     for (name, value) in headers {
         let folded = name.to_ascii_lowercase().replace('_', "-");
         if !folded.starts_with(OUR_HEADERS) {
+            continue;
+        }
+        if attested && name == GATEWAY_HEADER {
             continue;
         }
         // A second spelling of the header could be the one that somebody else reads.
@@ -194,7 +280,7 @@ mod tests {
     fn identify(headers: &[(&str, &str)]) -> Result<Identified, IdentityError> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Identifier::new(Settings::default()).unwrap().identify(
-            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers },
+            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers, attested: None },
             jiff::Timestamp::UNIX_EPOCH,
         )
     }

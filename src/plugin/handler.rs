@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 use super::counters::{Counters, count};
-use super::judge::{Judge, Judged, deny};
+use super::gate::Gate;
+use super::judge::{Judge, Judged, Shown, deny};
 use super::message::for_user;
 use super::settings::Settings;
+use super::ticket;
 use super::wire::{Answer, Question};
 use crate::audit::{
     Actor, ContentHash, DecisionEntry, DecisionId, Door, Http, InFlight, Object, ResponseEntry, Trail,
@@ -34,6 +36,7 @@ pub struct Handler {
     judge: Judge,
     trail: Arc<Trail>,
     in_flight: InFlight<Call>,
+    gate: Gate,
     sources: Sources,
     counters: Arc<Counters>,
 }
@@ -59,7 +62,13 @@ impl Handler {
         counters: Arc<Counters>,
     ) -> Self {
         let in_flight = InFlight::new(InFlight::<Call>::CAPACITY);
-        Self { settings, judge, trail, in_flight, sources, counters }
+        Self { settings, judge, trail, in_flight, gate: Gate::default(), sources, counters }
+    }
+
+    /// The same handler, which knows the calls that come through our own gateway.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     /// Answers `AuthZPlugin.AuthZReq`.
@@ -70,10 +79,15 @@ impl Handler {
         }
         let since = Instant::now();
         let time = (self.sources.now)();
-        let id = DecisionId::new(time, (self.sources.random)());
+        let shown = self.gate.admit(request_method, request_uri, request_headers, time);
+        let id = match &shown {
+            // The gateway has chosen it already, so that what is created can carry it.
+            Shown::Ticket(ticket) => ticket.id,
+            Shown::Nothing | Shown::Forgery => DecisionId::new(time, (self.sources.random)()),
+        };
         let question = Arc::new(question);
-        let judged = self.judged(&question).await;
-        self.conclude(id, time, since, &question, judged).await
+        let judged = self.judged(&question, &shown).await;
+        self.conclude(Moment { id, time, since }, &question, &shown, judged).await
     }
 
     /// Answers `AuthZPlugin.AuthZRes`, always with an allow: the daemon has acted already, and a denial here would
@@ -109,11 +123,11 @@ impl Handler {
     }
 
     /// Judges in a task of its own and with a deadline: a panic or a hung look-up ends one question, as a denial.
-    async fn judged(self: &Arc<Self>, question: &Arc<Question>) -> Judged {
-        let (handler, asked) = (Arc::clone(self), Arc::clone(question));
+    async fn judged(self: &Arc<Self>, question: &Arc<Question>, shown: &Shown) -> Judged {
+        let (handler, asked, shown) = (Arc::clone(self), Arc::clone(question), shown.clone());
         let mut task = tokio::spawn(async move {
             let now = (handler.sources.now)();
-            handler.judge.judge(&asked, now).await
+            handler.judge.judge(&asked, &shown, now).await
         });
         match tokio::time::timeout(self.settings.deadline, &mut task).await {
             Ok(Ok(judged)) => judged,
@@ -136,7 +150,7 @@ impl Handler {
             subject: Subject::anonymous(),
             how: "unknown".to_owned(),
             roles: Vec::new(),
-            policy_version: self.judge.policy.current().digest.clone(),
+            policy: self.judge.policy.current(),
             classified: None,
             operation: None,
             expected: None,
@@ -147,12 +161,12 @@ impl Handler {
     /// Records the decision, and answers with what was recorded.
     async fn conclude(
         &self,
-        id: DecisionId,
-        time: Timestamp,
-        since: Instant,
+        moment: Moment,
         question: &Question,
+        shown: &Shown,
         mut judged: Judged,
     ) -> Answer {
+        let Moment { id, since, .. } = moment;
         let denial = judged.decision.denial().map(|denial| denial.message.clone());
         let call = Call {
             id,
@@ -162,8 +176,20 @@ impl Handler {
             expected: judged.expected.take(),
             since,
         };
-        let entry = entry(id, time, since, question, judged);
-        match self.trail.record(entry).await {
+        let verdict = match shown {
+            Shown::Ticket(ticket) => Some((ticket, verdict(id, &judged))),
+            Shown::Nothing | Shown::Forgery => None,
+        };
+        let entry = entry(&moment, question, shown, judged);
+        let recorded = self.trail.record(entry).await;
+        if let Some((ticket, mut verdict)) = verdict {
+            // What is not on record was not permitted, whatever was decided.
+            if let Err(error) = &recorded {
+                verdict.decision = deny(Cause::AuditUnavailable, error.to_string());
+            }
+            ticket.decided(verdict);
+        }
+        match recorded {
             Ok(recorded) if recorded.verdict() == Verdict::Permit => {
                 count(&self.counters.permitted);
                 debug!(%id, user = call.user, "permitted");
@@ -193,16 +219,34 @@ impl Handler {
     }
 }
 
-fn entry(
+/// When a question came, and what its record is going to be called.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
     id: DecisionId,
     time: Timestamp,
     since: Instant,
-    question: &Question,
-    judged: Judged,
-) -> DecisionEntry {
+}
+
+/// What the gateway is told.
+fn verdict(id: DecisionId, judged: &Judged) -> ticket::Verdict {
+    ticket::Verdict {
+        subject: judged.subject.clone(),
+        policy: Arc::clone(&judged.policy),
+        classified: judged.classified.clone(),
+        decision: judged.decision.clone(),
+        id,
+    }
+}
+
+fn entry(moment: &Moment, question: &Question, shown: &Shown, judged: Judged) -> DecisionEntry {
+    let Moment { id, time, since } = *moment;
+    let door = match shown {
+        Shown::Ticket(_) => Door::Gateway,
+        Shown::Nothing | Shown::Forgery => Door::Plugin,
+    };
     let agent = question.request_headers.get("User-Agent").map(String::as_str);
     let http = Http::new(&question.request_method, &question.request_uri, agent);
-    let mut entry = DecisionEntry::new(id, time, Door::Plugin, http, &judged.decision);
+    let mut entry = DecisionEntry::new(id, time, door, http, &judged.decision);
     entry.actor = Actor {
         user: judged.subject.user,
         groups: judged.subject.groups,
@@ -212,7 +256,7 @@ fn entry(
     entry.operation = judged.operation.map(|operation| operation.name().to_owned());
     entry.verb = judged.classified.as_ref().map(|classified| classified.verb.to_owned());
     entry.object = judged.classified.as_ref().map(|classified| Object::from(&classified.object));
-    entry.policy_version = judged.policy_version;
+    entry.policy_version.clone_from(&judged.policy.digest);
     entry.duration_us = micros(since);
     entry
 }
@@ -271,6 +315,7 @@ pub(super) mod tests {
             directory: Arc::new(Directory::new(crate::directory::Settings::default(), epoch).unwrap()),
             policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
             inventory: Arc::new(inventory),
+            hostfs: crate::hostfs::HostFs::new(crate::hostfs::Settings::default()),
         };
         Arc::new(Handler::new(
             Settings::default(),

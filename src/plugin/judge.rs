@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::ticket::{Holder, Ticket};
 use super::wire::Question;
 use crate::authz::{Action, Cause, Decision, Denial, Subject};
 use crate::directory::{Directory, DirectoryError};
-use crate::engine::{self, Call, Classified, Door};
-use crate::identity::{Evidence, Identified, Identifier};
+use crate::engine::{self, Call, Classified, Door, Refusal};
+use crate::hostfs::HostFs;
+use crate::identity::{Evidence, GATEWAY_HEADER, Identified, Identifier};
 use crate::inventory::{Expected, Inventory};
-use crate::policy::Store;
+use crate::policy::{Loaded, Store};
+
+/// The code of a call whose host paths could not be followed.
+const HOST_PATH: &str = "host-path";
 
 /// What was found out about a question, and the decision on it.
 #[derive(Debug)]
@@ -21,8 +26,8 @@ pub(super) struct Judged {
     pub how: String,
     /// The roles that the subject holds.
     pub roles: Vec<String>,
-    /// The version of the policy that decided.
-    pub policy_version: String,
+    /// The policy that decided.
+    pub policy: Arc<Loaded>,
     /// What the call is and needs, where it could be read.
     pub classified: Option<Classified>,
     /// The operation, also of a call that was recognised and refused.
@@ -31,6 +36,17 @@ pub(super) struct Judged {
     pub expected: Option<Expected>,
     /// The decision.
     pub decision: Decision,
+}
+
+/// What a question shows of our own gateway.
+#[derive(Clone, Debug)]
+pub(super) enum Shown {
+    /// Nothing: the call did not come through it.
+    Nothing,
+    /// A good ticket.
+    Ticket(Arc<Ticket>),
+    /// Something that is no good ticket.
+    Forgery,
 }
 
 /// Everything that a decision is made from.
@@ -44,12 +60,14 @@ pub struct Judge {
     pub policy: Arc<Store>,
     /// Who created what.
     pub inventory: Arc<Inventory>,
+    /// What host paths lead to.
+    pub hostfs: HostFs,
 }
 
 impl Judge {
     /// Finds out who asks for what, and decides; and before a call is let through, what it is going to create.
-    pub(super) async fn judge(&self, question: &Question, now: Timestamp) -> Judged {
-        let mut judged = self.decide(question, now).await;
+    pub(super) async fn judge(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
+        let mut judged = self.decide(question, shown, now).await;
         if let (Decision::Permit(_), Some(classified)) = (&judged.decision, &judged.classified) {
             let Classified { operation, object, requirements, .. } = classified;
             judged.expected = self.inventory.expect(&judged.subject, *operation, object, requirements).await;
@@ -57,27 +75,28 @@ impl Judge {
         judged
     }
 
-    async fn decide(&self, question: &Question, now: Timestamp) -> Judged {
+    async fn decide(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
         // One policy version from here on, however often it is replaced meanwhile.
         let policy = self.policy.current();
-        let read = engine::classify(&Call {
-            method: &question.request_method,
-            uri: &question.request_uri,
-            headers: &question.request_headers,
-            body: question.request_body.as_deref(),
-            door: Door::Plugin,
-        });
+        let read = read(question, shown);
         let evidence = Evidence {
             user: &question.user,
             auth_method: &question.user_auth_n_method,
             peer_certificates: &question.request_peer_certificates,
             headers: &question.request_headers,
+            attested: match shown {
+                Shown::Ticket(ticket) => match &ticket.holder {
+                    Holder::Known(attested) => Some(attested),
+                    Holder::Refused(_) => None,
+                },
+                Shown::Nothing | Shown::Forgery => None,
+            },
         };
         let mut judged = Judged {
             subject: Subject::anonymous(),
             how: String::new(),
             roles: Vec::new(),
-            policy_version: policy.digest.clone(),
+            policy: Arc::clone(&policy),
             operation: match &read {
                 Ok(classified) => Some(classified.operation),
                 Err(refusal) => refusal.operation,
@@ -86,12 +105,16 @@ impl Judge {
             expected: None,
             decision: deny(Cause::Internal, "not decided".to_owned()),
         };
-        let identified = match self.identifier.identify(evidence, now) {
+        let identified = match unusable(shown) {
+            None => self.identifier.ask(evidence, now).await.map_err(|error| error.to_string()),
+            Some(problem) => Err(problem),
+        };
+        let identified = match identified {
             Ok(identified) => identified,
             // Bad evidence is a denial and never "anonymous": a client must not choose how it is seen.
-            Err(error) => {
+            Err(problem) => {
                 "bad evidence".clone_into(&mut judged.how);
-                judged.decision = deny(Cause::Identity, error.to_string());
+                judged.decision = deny(Cause::Identity, problem);
                 return judged;
             }
         };
@@ -108,9 +131,13 @@ impl Judge {
         judged.roles = policy.index.roles_of(&judged.subject);
         match read {
             Ok(mut classified) => {
-                self.inventory.resolve(&policy.index, &judged.subject, &mut classified.requirements).await;
-                judged.decision =
-                    policy.index.decide(&judged.subject, classified.verb, &classified.requirements);
+                let (subject, needed) = (&judged.subject, &mut classified.requirements);
+                self.inventory.resolve(&policy.index, subject, needed).await;
+                judged.decision = match self.hostfs.settle(&policy.index, subject, needed).await {
+                    Ok(()) => policy.index.decide(subject, classified.verb, needed),
+                    // What the daemon would mount is not known, so there is nothing to decide on.
+                    Err(error) => deny(Cause::Refused(HOST_PATH), format!("refused: {error}")),
+                };
                 judged.classified = Some(classified);
             }
             // What could not be read, or could be read in two ways, is not asked of any role.
@@ -120,6 +147,38 @@ impl Judge {
             }
         }
         judged
+    }
+}
+
+/// Reads the call, from whichever door it was seen; what the gateway refuses is not read again.
+fn read(question: &Question, shown: &Shown) -> Result<Classified, Refusal> {
+    let door = match shown {
+        Shown::Ticket(ticket) => match &ticket.refusal {
+            Some(refusal) => return Err(refusal.clone()),
+            None => Door::Gateway,
+        },
+        Shown::Nothing | Shown::Forgery => Door::Plugin,
+    };
+    engine::classify(&Call {
+        method: &question.request_method,
+        uri: &question.request_uri,
+        headers: &question.request_headers,
+        body: question.request_body.as_deref(),
+        door,
+    })
+}
+
+/// What is wrong with what was shown of the gateway, if anything is.
+fn unusable(shown: &Shown) -> Option<String> {
+    match shown {
+        Shown::Ticket(ticket) => match &ticket.holder {
+            Holder::Known(_) => None,
+            Holder::Refused(problem) => Some(problem.clone()),
+        },
+        Shown::Nothing => None,
+        Shown::Forgery => Some(format!(
+            "the header `{GATEWAY_HEADER}` is not one that the gateway made for this call; connect to the gateway's socket"
+        )),
     }
 }
 

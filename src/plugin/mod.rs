@@ -1,15 +1,19 @@
 //! The socket that dockerd calls: wire types and the one handler.
 
 mod counters;
+mod gate;
 mod handler;
 mod judge;
 mod message;
 mod server;
 mod settings;
+mod ticket;
 pub mod wire;
 
 pub use counters::Counters;
+pub use gate::Gate;
 pub use handler::{Handler, Sources};
 pub use judge::Judge;
 pub use server::{QUESTION_LIMIT, serve};
 pub use settings::{NAME, SOCKET, Settings};
+pub use ticket::{Holder, Ticket, Tickets, Verdict};

@@ -87,6 +87,16 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether the call goes on.
+    pub const fn allows(&self) -> bool {
+        self.allow
+    }
+
+    /// What the user reads of a denial; empty for an allow.
+    pub fn message(&self) -> &str {
+        &self.msg
+    }
+
     /// The answer to a decision on record: an allow if, and only if, what was recorded is a permit.
     pub(super) fn of(recorded: &Recorded, msg: String) -> Self {
         Self { allow: recorded.verdict() == Verdict::Permit, msg }

@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::audit::Trail;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::hostfs::HostFs;
 use crate::identity::Identifier;
 use crate::inventory::Inventory;
 use crate::plugin::{Counters, Handler, Judge};
@@ -72,6 +73,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         directory: Arc::clone(&directory),
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
+        hostfs: HostFs::new(config.host_paths),
     };
     let handler = Arc::new(Handler::new(
         config.plugin.clone(),
@@ -80,7 +82,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         sources,
         Arc::clone(&counters),
     ));
-    let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier);
+    let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     let plugin_socket = socket::listen(&config.plugin.socket, SOCKET_MODE, &mut inherited)?;
     let admin_socket = socket::listen(&config.admin.socket, SOCKET_MODE, &mut inherited)?;
     let admin = Admin {
@@ -96,6 +98,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
     let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
+    let keys = stopping.clone();
+    let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
     let sweeper = tokio::spawn(async move { inventory.keep(stopping).await });
     info!(plugin = %config.plugin.socket.display(), admin = %config.admin.socket.display(), policy = %policy.current().digest, "ready");
     rim::ready();
@@ -106,7 +110,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await) }).await.is_err()
+    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await, keys.await) })
+        .await
+        .is_err()
     {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }

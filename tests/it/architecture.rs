@@ -9,16 +9,19 @@ const MAY_USE: &[(&str, &str)] = &[
     ("authz", ""),
     ("engine", "authz"),
     ("store", ""),
-    ("identity", "config::duration"),
+    ("web", ""),
+    ("identity", "config::duration web"),
     ("directory", "config::duration identity"),
     ("policy", "authz"),
     ("audit", "authz config::duration store"),
-    ("inventory", "authz config::duration store"),
-    ("plugin", "audit authz config::duration directory engine identity inventory policy"),
-    ("admin", "audit authz directory plugin policy"),
-    ("config", "admin audit directory identity inventory plugin policy"),
-    ("serve", "admin audit config directory identity inventory plugin policy"),
-    ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store"),
+    ("inventory", "authz config::duration engine store"),
+    ("hostfs", "authz config::duration engine"),
+    ("plugin", "audit authz config::duration directory engine hostfs identity inventory policy"),
+    ("gateway", "audit authz config::duration engine identity inventory plugin policy"),
+    ("admin", "audit authz directory gateway plugin policy"),
+    ("config", "admin audit directory gateway hostfs identity inventory plugin policy"),
+    ("serve", "admin audit config directory gateway hostfs identity inventory plugin policy"),
+    ("cli", "admin audit authz config directory engine identity inventory plugin policy serve store web"),
     ("main", "cli"),
 ];
 
@@ -29,6 +32,7 @@ const MAY_NOT_SAY: &[(&str, &str)] = &[
     ("admin", "rusqlite"),
     ("cli", "rusqlite"),
     ("plugin", "rusqlite|casbin"),
+    ("gateway", "rusqlite|casbin"),
 ];
 
 /// Production lines of a file above which it needs a reason here.

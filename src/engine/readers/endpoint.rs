@@ -2,7 +2,8 @@
 
 use super::names;
 use super::needs::Needs;
-use super::table::{fields, harmless, invalid};
+use super::shapes::{text, texts};
+use super::table::{fields, invalid};
 use crate::authz::Action;
 use crate::engine::Refusal;
 use crate::engine::json::{Fields, Json};
@@ -36,9 +37,9 @@ const ENDPOINT: &[&str] = &[
 fields! {
     /// moby `network.EndpointIPAMConfig`, each field being an address that is asked for.
     ENDPOINT_IPAM {
-        "IPv4Address"  harmless;
-        "IPv6Address"  harmless;
-        "LinkLocalIPs" harmless;
+        "IPv4Address"  text;
+        "IPv6Address"  text;
+        "LinkLocalIPs" texts;
     }
 }
 

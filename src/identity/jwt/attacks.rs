@@ -13,8 +13,18 @@ use serde_json::{Value, json};
 use super::{Issuers, Named, TokenError};
 use crate::identity::{Evidence, How, Identified, Identifier, IdentityError, JwtSettings, Settings};
 
-const NOW: i64 = 1_800_000_000;
-const RSA: &str = "RS256";
+pub(super) const NOW: i64 = 1_800_000_000;
+pub(super) const RSA: &str = "RS256";
+
+/// The key set with the issuer's RSA key under that id.
+pub(super) fn keys_with(kid: &str) -> Value {
+    json!({ "keys": [jwk(&KEYS.rsa, Algorithm::RS256, kid)] })
+}
+
+/// The key set with somebody else's key.
+pub(super) fn keys_of_a_stranger() -> Value {
+    json!({ "keys": [jwk(&KEYS.stranger, Algorithm::RS256, "s")] })
+}
 
 /// The issuer's keys: RSA `r`, P-256 `e`, Ed25519 `d`; and a stranger's RSA key.
 struct Keys {
@@ -42,7 +52,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     }
 });
 
-fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Value {
+pub(super) fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Value {
     let mut jwk = Jwk::from_encoding_key(key, algorithm).unwrap();
     jwk.common.key_id = Some(kid.to_owned());
     serde_json::to_value(jwk).unwrap()
@@ -76,12 +86,12 @@ fn read(token: &str) -> Result<Named, TokenError> {
     read_with(&json!({}), token)
 }
 
-fn good() -> Value {
+pub(super) fn good() -> Value {
     json!({"iss": "https://i", "aud": "host-1", "sub": "alice", "exp": NOW + 600})
 }
 
 /// The good claims with one other, or without it where that is `None`.
-fn with(name: &str, value: impl Into<Option<Value>>) -> Value {
+pub(super) fn with(name: &str, value: impl Into<Option<Value>>) -> Value {
     let mut claims = good();
     match value.into() {
         Some(value) => claims[name] = value,
@@ -90,7 +100,7 @@ fn with(name: &str, value: impl Into<Option<Value>>) -> Value {
     claims
 }
 
-fn encode(text: impl AsRef<[u8]>) -> String {
+pub(super) fn encode(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
@@ -102,15 +112,15 @@ fn signed(header: &str, payload: &str, key: &EncodingKey, algorithm: Algorithm) 
 }
 
 /// A token of the issuer's RSA key.
-fn token(claims: &Value) -> String {
+pub(super) fn token(claims: &Value) -> String {
     headed(&json!({"alg": RSA, "kid": "r"}), claims)
 }
 
-fn headed(header: &Value, claims: &Value) -> String {
+pub(super) fn headed(header: &Value, claims: &Value) -> String {
     signed(&header.to_string(), &claims.to_string(), &KEYS.rsa, Algorithm::RS256)
 }
 
-fn alice() -> Named {
+pub(super) fn alice() -> Named {
     Named { user: "alice".to_owned(), groups: vec![], issuer: "https://i".to_owned(), id: None }
 }
 
@@ -508,7 +518,8 @@ fn identify(certificate: Option<&str>, token: &str) -> Result<Identified, Identi
     let headers = [("X-Wharfinger-Token".to_owned(), token.to_owned())].into();
     let certificates: Vec<String> = certificate.into_iter().map(str::to_owned).collect();
     let (user, auth_method) = if certificate.is_some() { ("alice", "TLS") } else { ("", "") };
-    let evidence = Evidence { user, auth_method, peer_certificates: &certificates, headers: &headers };
+    let evidence =
+        Evidence { user, auth_method, peer_certificates: &certificates, headers: &headers, attested: None };
     identifier.identify(evidence, jiff::Timestamp::from_second(NOW).unwrap())
 }
 
@@ -555,7 +566,8 @@ fn new_keys_are_taken_at_a_reload_and_bad_ones_are_not() {
     let identifier = Identifier::new(Settings { jwt, ..Settings::default() }).unwrap();
     let headers = [("X-Wharfinger-Token".to_owned(), token(&good()))].into();
     let user = || {
-        let evidence = Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers };
+        let evidence =
+            Evidence { user: "", auth_method: "", peer_certificates: &[], headers: &headers, attested: None };
         let identified = identifier.identify(evidence, jiff::Timestamp::from_second(NOW).unwrap());
         identified.map(|identified| identified.user)
     };

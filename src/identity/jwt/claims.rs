@@ -125,6 +125,12 @@ impl Rules {
     }
 }
 
+/// The last second in which the token is taken.
+pub(super) fn last_second(claims: &Object) -> Result<i64, TokenError> {
+    let expires = seconds(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
+    Ok(expires.saturating_add(LEEWAY - 1))
+}
+
 /// The prefixed name, where both the name and the whole are fit for one.
 fn good(prefix: &str, name: &str) -> Option<String> {
     let whole = format!("{prefix}{name}");

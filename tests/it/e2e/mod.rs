@@ -3,6 +3,7 @@
 mod directory;
 mod failing;
 mod ownership;
+mod paths;
 mod people;
 mod policy;
 mod token;
