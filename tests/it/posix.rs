@@ -19,10 +19,7 @@ async fn told(directory: &Directory, user: &str) -> String {
 }
 
 fn person(tree: &mut Tree, below: &str, uid: &str, group: &str, more: &[(&str, &str)]) {
-    // Values of one attribute stand together, as `slapadd` wants them.
-    let (classes, others): (Vec<_>, Vec<_>) = more.iter().partition(|(name, _)| *name == "objectClass");
-    let mut attributes: Vec<(&str, &str)> = classes;
-    attributes.extend([
+    let mut attributes = vec![
         ("objectClass", "inetOrgPerson"),
         ("objectClass", "posixAccount"),
         ("uid", uid),
@@ -31,8 +28,8 @@ fn person(tree: &mut Tree, below: &str, uid: &str, group: &str, more: &[(&str, &
         ("uidNumber", "1000"),
         ("gidNumber", group),
         ("homeDirectory", "/"),
-    ]);
-    attributes.extend(others);
+    ];
+    attributes.extend(more);
     tree.entry(&format!("uid={uid},{below},{BASE}"), &attributes);
 }
 
