@@ -23,6 +23,8 @@ pub struct Config {
     pub plugin: crate::plugin::Settings,
     /// The socket of the administrators.
     pub admin: crate::admin::Settings,
+    /// How people come to a token.
+    pub login: crate::admin::LoginSettings,
     /// Who asks.
     pub identity: crate::identity::Settings,
     /// This host's own tokens.

@@ -26,6 +26,9 @@ use tracing::{info, warn};
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
 
+/// The header by which somebody asks who they are here; it is no evidence of anything.
+pub const WHOAMI_HEADER: &str = "X-Wharfinger-Whoami";
+
 /// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
 const OUR_HEADERS: &str = "x-wharfinger-";
 
@@ -280,7 +283,7 @@ fn token(headers: &BTreeMap<String, String>, attested: bool) -> Result<Option<&s
         if !folded.starts_with(OUR_HEADERS) {
             continue;
         }
-        if attested && name == GATEWAY_HEADER {
+        if (attested && name == GATEWAY_HEADER) || name == WHOAMI_HEADER {
             continue;
         }
         // A second spelling of the header could be the one that somebody else reads.

@@ -30,6 +30,9 @@ use crate::token::Tokens;
 /// Only root, which dockerd runs as, asks the plugin; only root administers.
 const SOCKET_MODE: u32 = 0o600;
 
+/// Everybody on this host may log in; the kernel says who tries.
+const LOGIN_SOCKET_MODE: u32 = 0o666;
+
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
 
@@ -88,6 +91,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     let plugin_socket = socket::listen(&config.plugin.socket, SOCKET_MODE, &mut inherited)?;
     let admin_socket = socket::listen(&config.admin.socket, SOCKET_MODE, &mut inherited)?;
+    let login_socket = match &*directory {
+        Directory::Ldap(_) => Some(socket::listen(&config.login.socket, LOGIN_SOCKET_MODE, &mut inherited)?),
+        // Nobody could check a password.
+        Directory::Open | Directory::File(_) => None,
+    };
     let admin = Admin {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
@@ -95,13 +103,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         counters,
         reload: reload.as_action(),
         started: (sources.now)(),
+        directory: Arc::clone(&directory),
         tokens,
         now: sources.now,
         random: sources.random,
     };
 
+    let has_logins = login_socket.is_some();
     let (stop, stopping) = watch::channel(false);
     let plugin = tokio::spawn(crate::plugin::serve(plugin_socket, handler, stopping.clone()));
+    let logins = login_socket
+        .map(|socket| tokio::spawn(crate::admin::serve_logins(socket, admin.clone(), stopping.clone())));
     let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
     let keys = stopping.clone();
     let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
@@ -115,9 +127,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await, keys.await) })
-        .await
-        .is_err()
+    if tokio::time::timeout(LAST_ANSWERS, async {
+        (plugin.await, admin.await, sweeper.await, keys.await, ended(logins).await)
+    })
+    .await
+    .is_err()
     {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
@@ -127,6 +141,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     socket::remove(&config.plugin.socket);
     socket::remove(&config.admin.socket);
+    if has_logins {
+        socket::remove(&config.login.socket);
+    }
     info!("stopped");
     Ok(())
+}
+
+/// Waits for a server that need not be there.
+async fn ended(server: Option<tokio::task::JoinHandle<()>>) {
+    if let Some(server) = server {
+        // One that panicked has ended too.
+        drop(server.await);
+    }
 }

@@ -1,0 +1,40 @@
+//! Reading a secret from the terminal, without showing it.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use anyhow::Context as _;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// Shows the terminal's characters again, however the reading ended.
+struct Hidden<'a> {
+    terminal: &'a File,
+    before: Termios,
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        drop(tcsetattr(self.terminal, OptionalActions::Now, &self.before));
+    }
+}
+
+/// Asks for a line on the terminal of this process, wherever its standard streams lead.
+pub(super) fn secret(prompt: &str) -> anyhow::Result<String> {
+    let mut terminal = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .context("there is no terminal to ask on; give the password with `--password-stdin`")?;
+    let before = tcgetattr(&terminal)?;
+    write!(terminal, "{prompt}")?;
+    let mut line = String::new();
+    {
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet.local_modes.insert(LocalModes::ECHONL);
+        let _hidden = Hidden { terminal: &terminal, before };
+        tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
+        BufReader::new(&terminal).read_line(&mut line)?;
+    }
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
