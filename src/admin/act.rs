@@ -7,9 +7,10 @@ use hyper::StatusCode;
 use super::Admin;
 use super::peer::Administrator;
 use super::problem::Problem;
-use crate::audit::{Actor, AdminEntry, DecisionId, Object, Verdict};
+use crate::audit::{Actor, AdminEntry, DecisionId, Door, Object, Verdict};
 use crate::authz::{
-    Actions, Decision, Effect, Index, Pattern, Permission, Requirement, Requirements, Rules, Subject,
+    Actions, Cause, Decision, Denial, Effect, Index, Pattern, Permission, Requirement, Requirements, Rules,
+    Subject,
 };
 
 /// The role of whoever may use the admin socket.
@@ -23,62 +24,60 @@ static WAY_BACK_IN: LazyLock<Option<Index>> = LazyLock::new(|| {
 });
 
 /// Lets through what the decision permits; for what changes nothing.
-pub(super) fn decided(
-    admin: &Admin,
-    who: &Administrator,
-    needed: &Requirement,
-    detail: &str,
-) -> Result<(), Problem> {
-    entry(admin, who, needed, detail).1
+pub(super) fn decided(who: &Administrator, needed: &Requirement) -> Result<(), Problem> {
+    permitted(&decide(who, needed).0)
 }
 
-/// The same, once it is on record; for what changes something.
+/// The same, once it is on record; for what changes something. `detail` says what, without any secret.
 pub(super) async fn recorded(
     admin: &Admin,
     who: &Administrator,
     needed: &Requirement,
     detail: &str,
 ) -> Result<(), Problem> {
-    let (entry, decided) = entry(admin, who, needed, detail);
+    let (decision, roles) = decide(who, needed);
+    let time = (admin.now)();
+    let id = DecisionId::new(time, (admin.random)());
+    let actor =
+        Actor { user: Some(who.name.clone()), groups: Vec::new(), roles, how: format!("uid {}", who.uid) };
+    let entry = AdminEntry {
+        actor,
+        object: Some(Object::from(&needed.resource)),
+        policy_version: admin.policy.current().digest.clone(),
+        ..AdminEntry::new(id, time, Door::AdminSocket, needed.action, detail, &decision)
+    };
     // What is not on record is not done.
-    admin.trail.admin(entry).await.map_err(|error| {
+    let recorded = admin.trail.admin(entry).await.map_err(|error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("not done, because {error}"))
     })?;
-    decided
+    match recorded.verdict() {
+        Verdict::Permit => Ok(()),
+        Verdict::Deny => permitted(&decision).and(Err(Problem::new(StatusCode::FORBIDDEN, "denied"))),
+    }
 }
 
-fn entry(
-    admin: &Admin,
-    who: &Administrator,
-    needed: &Requirement,
-    detail: &str,
-) -> (AdminEntry, Result<(), Problem>) {
+/// The decision, and the roles that made it: those of the socket, where only root and the daemon's user come so far.
+fn decide(who: &Administrator, needed: &Requirement) -> (Decision, Vec<String>) {
     let roles = vec![ROLE.to_owned()];
     let subject = Subject { user: Some(who.name.clone()), groups: Vec::new(), roles: Some(roles.clone()) };
     let requirements = Requirements::new(needed.clone());
-    let decision = WAY_BACK_IN.as_ref().map(|index| index.decide(&subject, "wharfinger", &requirements));
-    let (verdict, decided) = match decision {
-        Some(Decision::Permit(_)) => (Verdict::Permit, Ok(())),
-        Some(Decision::Deny(denial)) => {
-            (Verdict::Deny, Err(Problem::new(StatusCode::FORBIDDEN, denial.message)))
+    let decision = match WAY_BACK_IN.as_ref() {
+        Some(index) => index.decide(&subject, "wharfinger", &requirements),
+        // A defect of ours; and without a policy nothing is done.
+        None => Decision::Deny(Denial {
+            cause: Cause::Internal,
+            message: "there is no policy to decide by".to_owned(),
+            findings: Vec::new(),
+        }),
+    };
+    (decision, roles)
+}
+
+fn permitted(decision: &Decision) -> Result<(), Problem> {
+    match decision {
+        Decision::Permit(_) => Ok(()),
+        Decision::Observe(_, denial) | Decision::Deny(denial) => {
+            Err(Problem::new(StatusCode::FORBIDDEN, denial.message.clone()))
         }
-        // A defect of ours; and without a decision nothing is done.
-        None => (Verdict::Deny, Err(Problem::new(StatusCode::FORBIDDEN, "there is no policy to decide by"))),
-    };
-    let time = (admin.now)();
-    let entry = AdminEntry {
-        id: DecisionId::new(time, (admin.random)()),
-        time,
-        actor: Actor {
-            user: Some(who.name.clone()),
-            groups: Vec::new(),
-            roles,
-            how: format!("admin socket, uid {}", who.uid),
-        },
-        operation: needed.action.name().to_owned(),
-        object: Some(Object::from(&needed.resource)),
-        decision: verdict,
-        message: detail.to_owned(),
-    };
-    (entry, decided)
+    }
 }

@@ -24,7 +24,7 @@ pub(super) async fn list(
     Extension(who): Extension<Administrator>,
     Query(which): Query<Which>,
 ) -> Result<Json<Vec<Entry>>, Problem> {
-    act::decided(&admin, &who, &Requirement::any(Action::TokenList), "")?;
+    act::decided(&who, &Requirement::any(Action::TokenList))?;
     let now = (admin.now)();
     run(&admin, move |tokens| tokens.list(which.all, now)).await.map(Json)
 }

@@ -49,7 +49,7 @@ pub enum Entry {
     Decision(Box<DecisionEntry>),
     /// A call that was let through has ended.
     Response(Box<ResponseEntry>),
-    /// An administrator did something, or was not let.
+    /// An administrator asked something of Wharfinger itself.
     Admin(Box<AdminEntry>),
     /// Something happened to the trail.
     System(Box<SystemEntry>),
@@ -63,7 +63,7 @@ pub enum Phase {
     Decision,
     /// A call that was let through has ended.
     Response,
-    /// An administrator did something, or was not let.
+    /// An administrator asked something of Wharfinger itself.
     Admin,
     /// Something happened to the trail.
     System,
@@ -93,7 +93,10 @@ pub struct DecisionEntry {
     pub requirements: Vec<Finding>,
     /// Permit or deny.
     pub decision: Verdict,
-    /// Which part of the way said no: the words of [`crate::authz::Cause`].
+    /// Why a call was permitted for which a denial would have been due; the words of [`crate::authz::Mode`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Which part of the way said no, or would have: the words of [`crate::authz::Cause`].
     pub cause: Option<String>,
     /// The reader's stable word where the call was refused.
     pub code: Option<String>,
@@ -132,7 +135,10 @@ pub struct ResponseEntry {
     pub elapsed_us: Option<u64>,
 }
 
-/// A decision about something on Wharfinger's own surface.
+/// What an administrator asked of Wharfinger itself, and whether it was permitted.
+///
+/// Of a change, the record is on disk before the change is: one that could not be made after that has a second
+/// record, a denial that says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminEntry {
     /// The id of this record.
@@ -142,14 +148,37 @@ pub struct AdminEntry {
     pub time: Timestamp,
     /// Who asked.
     pub actor: Actor,
-    /// The action, such as `token.issue`.
+    /// Where the question came in.
+    pub source: Source,
+    /// The first action that was needed, such as `policy.write`.
     pub operation: String,
-    /// What it acts on, such as `token:` and an id.
+    /// What it is about, such as `policy:role/developer`.
     pub object: Option<Object>,
+    /// What was needed and what decided each; empty for root on the local socket.
+    pub requirements: Vec<Finding>,
     /// Permit or deny.
     pub decision: Verdict,
-    /// The particulars, or why it was denied; never a secret.
+    /// Which part of the way said no: the words of [`crate::authz::Cause`].
+    pub cause: Option<String>,
+    /// What was asked for or, where it is denied, why, in one sentence.
     pub message: String,
+    /// What was changed, where something was.
+    pub change: Option<Change>,
+    /// The version of the policy that decided.
+    pub policy_version: String,
+}
+
+/// A change of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The version before.
+    pub before: String,
+    /// The version after.
+    pub after: String,
+    /// Lines taken out begin with `- `, lines put in with `+ `; the last line says how many are left out here.
+    pub diff: Vec<String>,
+    /// Why, as the one who changed it said.
+    pub reason: String,
 }
 
 /// Something that happened to the trail, written by the trail.
@@ -211,6 +240,10 @@ pub enum Door {
     Plugin,
     /// Our own gateway.
     Gateway,
+    /// The local admin socket.
+    AdminSocket,
+    /// The admin interface on a TCP address.
+    AdminTcp,
 }
 
 /// What a call acts on.

@@ -50,19 +50,15 @@ const INSERT: &str = "
 pub(super) fn insert(connection: &Connection, seq: u64, entry: &Entry) -> rusqlite::Result<()> {
     let body = Record::encode(seq, entry)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    let named;
     let (about, user, operation, object) = match entry {
         Entry::Decision(entry) => (None, &entry.actor.user, &entry.operation, &entry.object),
         Entry::Response(entry) => (entry.decision, &entry.user, &entry.operation, &entry.object),
-        Entry::Admin(entry) => {
-            named = Some(entry.operation.clone());
-            (None, &entry.actor.user, &named, &entry.object)
-        }
+        Entry::Admin(entry) => (None, &entry.actor.user, &Some(entry.operation.clone()), &entry.object),
         Entry::System(entry) => (entry.about, &None, &None, &None),
     };
     let (decision, cause) = match entry {
         Entry::Decision(entry) => (Some(entry.decision.name()), entry.cause.as_deref()),
-        Entry::Admin(entry) => (Some(entry.decision.name()), None),
+        Entry::Admin(entry) => (Some(entry.decision.name()), entry.cause.as_deref()),
         Entry::Response(_) | Entry::System(_) => (None, None),
     };
     connection.prepare_cached(INSERT)?.execute(params![

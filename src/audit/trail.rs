@@ -162,19 +162,21 @@ impl Trail {
         result.map(|()| Recorded { id, verdict })
     }
 
+    /// Writes what an administrator asked for and returns when it is durable, or after the deadline.
+    ///
+    /// On an error, nothing of it may be done: as with [`Trail::record`].
+    pub async fn admin(&self, entry: AdminEntry) -> Result<Recorded, AuditError> {
+        let (id, verdict) = (entry.id, entry.decision);
+        let result = self.write(Entry::Admin(Box::new(entry))).await;
+        result.map(|()| Recorded { id, verdict })
+    }
+
     /// Writes the end of a call that was let through, and returns when it is durable.
     ///
     /// The effect has happened by then: an error changes nothing for the caller but that the
     /// outcome stays unknown.
     pub async fn response(&self, entry: ResponseEntry) -> Result<(), AuditError> {
         self.write(Entry::Response(Box::new(entry))).await
-    }
-
-    /// Writes what an administrator is about to do, and returns when it is durable, or after the deadline.
-    ///
-    /// On an error it is not to be done.
-    pub async fn admin(&self, entry: AdminEntry) -> Result<(), AuditError> {
-        self.write(Entry::Admin(Box::new(entry))).await
     }
 
     /// What keeps the trail from being written at the moment.

@@ -51,6 +51,8 @@ impl Door {
         match self {
             Self::Plugin => "plugin",
             Self::Gateway => "gateway",
+            Self::AdminSocket => "admin_socket",
+            Self::AdminTcp => "admin_tcp",
         }
     }
 }

@@ -127,7 +127,8 @@ impl Writer {
 pub(super) fn is_permit(entry: &Entry) -> bool {
     match entry {
         Entry::Decision(entry) => entry.decision == Verdict::Permit,
-        Entry::Response(_) | Entry::Admin(_) | Entry::System(_) => false,
+        Entry::Admin(entry) => entry.decision == Verdict::Permit,
+        Entry::Response(_) | Entry::System(_) => false,
     }
 }
 
@@ -140,10 +141,10 @@ fn answered_late(entry: &mut Entry) {
             entry.code = None;
             entry.message = Some("the audit trail did not take the record in time".to_owned());
         }
-        // The caller gives up, so it is not done.
         Entry::Admin(entry) => {
             entry.decision = Verdict::Deny;
-            entry.message.push_str(": not done, the audit trail did not take the record in time");
+            entry.cause = Some(Cause::AuditUnavailable.name().to_owned());
+            "the audit trail did not take the record in time".clone_into(&mut entry.message);
         }
         // What happened has happened, whoever waits for its record.
         Entry::Response(_) | Entry::System(_) => {}

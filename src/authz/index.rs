@@ -1,8 +1,9 @@
 //! The compiled policy: roles of a subject, permissions of an action, and the one `decide`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
-use super::decision::{DecidedBy, Decision, Finding};
+use super::decision::{DecidedBy, Decision, Finding, Mode};
 use super::denial::denial;
 use super::{
     Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
@@ -12,8 +13,8 @@ use super::{
 /// One policy version, compiled for deciding; immutable.
 #[derive(Debug)]
 pub struct Index {
-    roles: Vec<Role>,
-    grants: HashMap<Principal, Vec<usize>>,
+    roles: Arc<Vec<Role>>,
+    grants: HashMap<Principal, Vec<(usize, Option<i64>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +72,8 @@ impl Index {
         for (holder, permission) in &rules.permissions {
             let Some(holder) = role(holder).and_then(|n| roles.get_mut(n)) else { continue };
             let actions: Vec<Action> = match &permission.actions {
-                Actions::Any => Action::ALL.to_vec(),
+                // How denials are dealt with is no power, and has to be named.
+                Actions::Any => Action::ALL.iter().copied().filter(|action| !action.is_mode()).collect(),
                 Actions::One(action) => vec![*action],
                 Actions::Set(set) => {
                     sets.get(set.as_str()).map(|set| set.iter().copied().collect()).unwrap_or_default()
@@ -84,11 +86,22 @@ impl Index {
         for permissions in roles.iter_mut().flat_map(|role| role.permissions.values_mut()) {
             permissions.sort_by_key(|permission| permission.effect != Effect::Deny);
         }
-        let mut grants: HashMap<Principal, Vec<usize>> = HashMap::new();
+        let mut grants: HashMap<Principal, Vec<(usize, Option<i64>)>> = HashMap::new();
         for grant in &rules.grants {
-            grants.entry(grant.principal.clone()).or_default().extend(role(&grant.role));
+            let held = role(&grant.role).map(|role| (role, grant.until));
+            grants.entry(grant.principal.clone()).or_default().extend(held);
         }
-        Ok(Self { roles, grants })
+        Ok(Self { roles: Arc::new(roles), grants })
+    }
+
+    /// The same without the grants that have ended by `now`, in seconds since 1970.
+    #[must_use]
+    pub fn at(&self, now: i64) -> Self {
+        let mut grants = self.grants.clone();
+        for held in grants.values_mut() {
+            held.retain(|(_, until)| until.is_none_or(|until| now < until));
+        }
+        Self { roles: Arc::clone(&self.roles), grants }
     }
 
     /// Decides a call: permitted if every requirement is granted and none is denied.
@@ -108,7 +121,12 @@ impl Index {
         if findings.iter().all(Finding::is_granted) {
             return Decision::Permit(findings);
         }
-        Decision::Deny(denial(subject, verb, findings))
+        let mode = mode(&held, subject, &findings);
+        let denial = denial(subject, verb, findings);
+        match mode {
+            Some(mode) => Decision::Observe(mode, denial),
+            None => Decision::Deny(denial),
+        }
     }
 
     /// The requirements whose decision depends on who created their resource.
@@ -157,7 +175,7 @@ impl Index {
     fn held<'a>(&'a self, subject: &'a Subject, principals: &'a [Principal]) -> Vec<Held<'a>> {
         let granted = |principal: &'a Principal| {
             let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
-            roles.iter().map(move |role| (*role, Path::Granted(principal)))
+            roles.iter().map(move |(role, _)| (*role, Path::Granted(principal)))
         };
         let (mut held, mut seen) = (Vec::new(), vec![false; self.roles.len()]);
         let Some(names) = &subject.roles else {
@@ -213,6 +231,24 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
     allowed.map(|(at, permission)| decided_by(held, at, permission))
 }
 
+/// How the denial is dealt with, if a permission to `mode.…` covers everything that is not granted.
+fn mode(held: &[Held<'_>], subject: &Subject, findings: &[Finding]) -> Option<Mode> {
+    let mut mode = Mode::Observe;
+    for finding in findings.iter().filter(|finding| !finding.is_granted()) {
+        let covered = |action| {
+            let requirement = Requirement { action, resource: finding.requirement.resource.clone() };
+            find(held, subject, &requirement).is_some_and(|by| by.effect == Effect::Allow)
+        };
+        match (covered(Action::ModeObserve), covered(Action::ModeWarn)) {
+            (_, true) => mode = Mode::Warn,
+            (true, false) => {}
+            // One thing that is not covered is enough for a denial.
+            (false, false) => return None,
+        }
+    }
+    Some(mode)
+}
+
 /// Whether a permission by scope could decide, or one that denies could outweigh the rest.
 fn depends_on_owner(held: &[Held<'_>], requirement: &Requirement) -> bool {
     let resource = &requirement.resource;
@@ -265,8 +301,8 @@ mod tests {
 
     use super::Index;
     use crate::authz::{
-        Action, Actions, Cause, Decision, Effect, Grant, Owner, Pattern, Permission, Principal, Requirement,
-        Requirements, Rules, Subject,
+        Action, Actions, Cause, Decision, Effect, Grant, Mode, Owner, Pattern, Permission, Principal,
+        Requirement, Requirements, Rules, Subject,
     };
 
     fn permission(effect: Effect, action: Action, pattern: &str) -> Permission {
@@ -281,10 +317,7 @@ mod tests {
         Index::new(&Rules {
             permissions: permissions.into_iter().map(|(role, p)| (role.to_owned(), p)).collect(),
             inherits: inherits.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
-            grants: grants
-                .into_iter()
-                .map(|(principal, role)| Grant { principal, role: role.to_owned() })
-                .collect(),
+            grants: grants.into_iter().map(|(principal, role)| Grant::new(principal, role)).collect(),
             members: Vec::new(),
         })
         .unwrap()
@@ -351,6 +384,49 @@ mod tests {
             "alice may not container.start container:prod-1 (docker start): role `b` denies it"
         );
         assert!(matches!(index.decide(&alice(&[]), "docker start", &start("web")), Decision::Permit(_)));
+    }
+
+    #[test]
+    fn what_a_mode_covers_is_let_through_as_a_denial_that_would_be_due() {
+        let everyone = |permissions: Vec<(&'static str, &str)>| {
+            let permissions = permissions.into_iter().map(|(action, pattern)| {
+                ("r", permission(Effect::Allow, Action::parse(action).unwrap(), pattern))
+            });
+            index(permissions.collect(), &[], vec![(Principal::Everyone, "r")])
+        };
+        let mode = |index: &Index| match index.decide(&alice(&[]), "docker start", &start("web")) {
+            Decision::Permit(_) => panic!("permitted"),
+            Decision::Deny(_) => None,
+            Decision::Observe(mode, denial) => {
+                assert_eq!(denial.cause, Cause::NotGranted);
+                Some(mode)
+            }
+        };
+        assert_eq!(mode(&everyone(vec![("mode.observe", "container:*")])), Some(Mode::Observe));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "*"), ("mode.warn", "*")])), Some(Mode::Warn));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "image:*")])), None);
+        let all = Permission {
+            actions: Actions::Any,
+            resource: Pattern::parse("*").unwrap(),
+            effect: Effect::Allow,
+        };
+        let deny = permission(Effect::Deny, Action::ContainerStart, "*");
+        let admin = index(vec![("r", all), ("r", deny)], &[], vec![(Principal::Everyone, "r")]);
+        assert_eq!(mode(&admin), None, "`*` is not to contain modes");
+    }
+
+    #[test]
+    fn a_grant_ends_by_its_time() {
+        let mut grant = Grant::new(Principal::Everyone, "a");
+        grant.until = Some(100);
+        let rules = Rules {
+            permissions: vec![("a".to_owned(), permission(Effect::Allow, Action::ContainerStart, "*"))],
+            grants: vec![grant],
+            ..Rules::default()
+        };
+        let index = Index::new(&rules).unwrap();
+        assert_eq!(index.at(99).roles_of(&alice(&[])), ["a"]);
+        assert_eq!(index.at(100).roles_of(&alice(&[])), Vec::<String>::new());
     }
 
     #[test]

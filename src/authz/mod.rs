@@ -11,7 +11,7 @@ mod rules;
 mod subject;
 
 pub use action::Action;
-pub use decision::{Cause, DecidedBy, Decision, Denial, Finding};
+pub use decision::{Cause, DecidedBy, Decision, Denial, Finding, Mode};
 pub use index::Index;
 pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};

@@ -72,7 +72,8 @@ fn verdict(decision: Decision) -> Verdict {
     let findings = decision.findings().iter().map(found).collect();
     match decision {
         Decision::Permit(_) => Verdict { permit: true, findings, ..Verdict::default() },
-        Decision::Deny(denial) => Verdict {
+        // What is only observed is not granted, and that is what is asked here.
+        Decision::Deny(denial) | Decision::Observe(_, denial) => Verdict {
             permit: false,
             cause: Some(denial.cause.name()),
             code: denial.cause.code(),

@@ -172,7 +172,7 @@ mod tests {
                 ("r".to_owned(), Permission { actions: Actions::One(*action), resource, effect: *effect })
             })
             .collect();
-        let grant = Grant { principal: Principal::Everyone, role: "r".to_owned() };
+        let grant = Grant::new(Principal::Everyone, "r");
         Index::new(&Rules { permissions, grants: vec![grant], ..Rules::default() }).unwrap()
     }
 

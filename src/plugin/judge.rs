@@ -71,7 +71,7 @@ impl Judge {
     /// Finds out who asks for what, and decides; and before a call is let through, what it is going to create.
     pub(super) async fn judge(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
         let mut judged = self.decide(question, shown, now).await;
-        if let (Decision::Permit(_), Some(classified)) = (&judged.decision, &judged.classified) {
+        if let (true, Some(classified)) = (judged.decision.lets_through(), &judged.classified) {
             let Classified { operation, object, requirements, .. } = classified;
             judged.expected = self.inventory.expect(&judged.subject, *operation, object, requirements).await;
         }

@@ -52,7 +52,7 @@ impl RoleModel {
 
 impl Section {
     /// Casbin's names of the section and of the definition in it.
-    const fn keys(self) -> (&'static str, &'static str) {
+    pub(super) const fn keys(self) -> (&'static str, &'static str) {
         match self {
             Self::P => ("p", "p"),
             Self::G => ("g", "g"),

@@ -55,9 +55,12 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
-    let policy = Arc::new(Store::open(config.policy.source()?).context("policy")?);
     let directory = Arc::new(Directory::new(config.directory).context("directory")?);
     make_room(&config.audit.database)?;
+    let book = crate::policy::book_path(config.policy.database.as_deref(), &config.audit.database);
+    make_room(&book)?;
+    let policy =
+        Arc::new(Store::with_book(config.policy.source()?, &book, rim::sources().now).context("policy")?);
     let sources = rim::sources();
     let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
     let tokens = Arc::new(tokens.context("tokens")?);
