@@ -17,8 +17,8 @@ use tracing::warn;
 use super::Admin;
 use super::peer::Peer;
 use super::problem::Problem;
-use crate::audit::{Actor, AdminEntry, DecisionId, Object, Verdict};
-use crate::authz::{Action, Kind, Resource};
+use crate::audit::{Actor, AdminEntry, DecisionId, Door, Object, Source, Verdict};
+use crate::authz::{Action, Cause, Kind, Resource};
 use crate::directory::{DirectoryError, Password, Refused};
 use crate::token::{Fresh, Purpose, Wanted};
 
@@ -92,31 +92,41 @@ async fn login(
     let checked =
         checked.unwrap_or_else(|_| Err(DirectoryError::Unavailable("it did not answer in time".to_owned())));
     let id = admin.tokens.next_id(now);
-    let entry = |user: Option<String>, decision, message: String| AdminEntry {
+    let entry = |user: Option<String>, decision, cause: Option<Cause>, message: String| AdminEntry {
         id: DecisionId::new(now, (admin.random)()),
         time: now,
         actor: Actor { user, how: format!("login socket, uid {uid}"), ..Actor::default() },
+        source: Source { door: Door::LoginSocket },
         operation: Action::TokenIssue.name().to_owned(),
         object: Some(Object::from(&Resource::new(Kind::Token, &id))),
+        // Whoever has a password may have a token of his own: no role is asked.
+        requirements: Vec::new(),
         decision,
+        cause: cause.map(|cause| cause.name().to_owned()),
         message,
+        change: None,
+        policy_version: admin.policy.current().digest.clone(),
     };
     let unrecorded = |error: crate::audit::AuditError| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("not done: {}", error.summary()))
     };
     let user = match checked {
-        Ok(canonical) => canonical.user,
+        Ok(canonical) => canonical.0,
         Err(error) => {
-            let (status, told) = told(&error);
+            let (status, cause, told) = told(&error);
             // A name that nobody can have may be a password in the wrong place.
             let user = crate::identity::check_name(&user).is_ok().then_some(user);
-            admin.trail.admin(entry(user, Verdict::Deny, error.to_string())).await.map_err(unrecorded)?;
+            admin
+                .trail
+                .admin(entry(user, Verdict::Deny, Some(cause), error.to_string()))
+                .await
+                .map_err(unrecorded)?;
             return Err(Problem::new(status, told));
         }
     };
     let ttl = admin.tokens.login_ttl();
     let detail = format!("for {user}, in exchange for the password, for {} s", ttl.as_secs());
-    admin.trail.admin(entry(Some(user.clone()), Verdict::Permit, detail)).await.map_err(unrecorded)?;
+    admin.trail.admin(entry(Some(user.clone()), Verdict::Permit, None, detail)).await.map_err(unrecorded)?;
     let wanted = Wanted { user: user.clone(), groups: Vec::new(), roles: None, ttl, reason: None };
     let tokens = Arc::clone(&admin.tokens);
     let issued =
@@ -132,17 +142,17 @@ async fn login(
 }
 
 /// What whoever asks is told: the same for a wrong name and a wrong password, or names could be tried out.
-fn told(error: &DirectoryError) -> (StatusCode, String) {
+fn told(error: &DirectoryError) -> (StatusCode, Cause, String) {
     match error {
-        DirectoryError::NoSuchUser | DirectoryError::Refused(Refused::Password) => (
-            StatusCode::UNAUTHORIZED,
-            "user or password is wrong; after three wrong ones, wait a minute".to_owned(),
-        ),
-        DirectoryError::Refused(_) => (StatusCode::UNAUTHORIZED, error.to_string()),
-        DirectoryError::Unavailable(_) | DirectoryError::Incomplete(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the directory cannot be asked now; try again, or tell your administrator".to_owned(),
-        ),
+        DirectoryError::NoSuchUser | DirectoryError::Refused(Refused::Password) => {
+            let told = "user or password is wrong; after three wrong ones, wait a minute";
+            (StatusCode::UNAUTHORIZED, Cause::Directory, told.to_owned())
+        }
+        DirectoryError::Refused(_) => (StatusCode::UNAUTHORIZED, Cause::Directory, error.to_string()),
+        DirectoryError::Unavailable(_) | DirectoryError::Incomplete(_) => {
+            let told = "the directory cannot be asked now; try again, or tell your administrator";
+            (StatusCode::SERVICE_UNAVAILABLE, Cause::DirectoryUnavailable, told.to_owned())
+        }
     }
 }
 

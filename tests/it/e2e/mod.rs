@@ -1,7 +1,9 @@
 //! End to end: the real docker command line, a real dockerd, the program as built, the shipped policy.
 
+mod certificate;
 mod directory;
 mod failing;
+mod login;
 mod ownership;
 mod paths;
 mod people;
