@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 pub use self::login::{Credentials, serve_logins};
-pub use self::routes::Status;
+pub use self::routes::{GatewayStatus, Status};
 pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
@@ -41,6 +41,8 @@ pub struct Admin {
     pub database: PathBuf,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
+    /// What the gateway has taken in, where there is one.
+    pub gateway: Option<Arc<crate::gateway::Counters>>,
     /// Reads policy and directory again.
     pub reload: ReloadAction,
     /// When the daemon started.

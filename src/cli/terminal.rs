@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 
 use anyhow::Context as _;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 /// Shows the terminal's characters again, however the reading ended.
 struct Hidden<'a> {
@@ -14,7 +14,7 @@ struct Hidden<'a> {
 
 impl Drop for Hidden<'_> {
     fn drop(&mut self) {
-        drop(tcsetattr(self.terminal, OptionalActions::Now, &self.before));
+        drop(tcsetattr(self.terminal, SetArg::TCSANOW, &self.before));
     }
 }
 
@@ -30,10 +30,10 @@ pub(super) fn secret(prompt: &str) -> anyhow::Result<String> {
     let mut line = String::new();
     {
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        quiet.local_modes.insert(LocalModes::ECHONL);
+        quiet.local_flags.remove(LocalFlags::ECHO);
+        quiet.local_flags.insert(LocalFlags::ECHONL);
         let _hidden = Hidden { terminal: &terminal, before };
-        tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
+        tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet)?;
         BufReader::new(&terminal).read_line(&mut line)?;
     }
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())

@@ -21,6 +21,8 @@ pub const PATH: &str = "/etc/wharfinger/wharfinger.toml";
 pub struct Config {
     /// The socket that dockerd calls.
     pub plugin: crate::plugin::Settings,
+    /// The socket of the users; no section, no gateway.
+    pub gateway: Option<crate::gateway::Settings>,
     /// The socket of the administrators.
     pub admin: crate::admin::Settings,
     /// How people come to a token.
@@ -191,6 +193,13 @@ mod tests {
         let text: Vec<String> =
             SHIPPED.lines().map(|line| example(line).unwrap_or_else(|| line.to_owned())).collect();
         let config = Config::parse(&text.join("\n"), Path::new("packaging/wharfinger.toml")).unwrap();
+        let gateway = crate::gateway::Settings {
+            group: Some("docker".to_owned()),
+            mode: crate::gateway::Mode(0o660),
+            docker_socket: Some(crate::inventory::DOCKER_SOCKET.into()),
+            ..crate::gateway::Settings::default()
+        };
+        assert_eq!(config.gateway, Some(gateway));
         assert!(
             config.policy.seed.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1
         );

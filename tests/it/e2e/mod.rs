@@ -3,6 +3,7 @@
 mod certificate;
 mod directory;
 mod failing;
+mod gateway;
 mod login;
 mod ownership;
 mod paths;
