@@ -116,17 +116,18 @@ async fn login(
             let (status, cause, told) = told(&error);
             // A name that nobody can have may be a password in the wrong place.
             let user = crate::identity::check_name(&user).is_ok().then_some(user);
-            admin
-                .trail
-                .admin(entry(user, Verdict::Deny, Some(cause), error.to_string()))
-                .await
-                .map_err(unrecorded)?;
+            let denied = entry(user, Verdict::Deny, Some(cause), error.to_string());
+            let _recorded = admin.trail.admin(denied).await.map_err(unrecorded)?;
             return Err(Problem::new(status, told));
         }
     };
     let ttl = admin.tokens.login_ttl();
     let detail = format!("for {user}, in exchange for the password, for {} s", ttl.as_secs());
-    admin.trail.admin(entry(Some(user.clone()), Verdict::Permit, None, detail)).await.map_err(unrecorded)?;
+    let permitted = entry(Some(user.clone()), Verdict::Permit, None, detail);
+    let recorded = admin.trail.admin(permitted).await.map_err(unrecorded)?;
+    if recorded.verdict() != Verdict::Permit {
+        return Err(refused(StatusCode::FORBIDDEN, "denied"));
+    }
     let wanted = Wanted { user: user.clone(), groups: Vec::new(), roles: None, ttl, reason: None };
     let tokens = Arc::clone(&admin.tokens);
     let issued =

@@ -149,19 +149,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
-    // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async {
-        (plugin.await, admin.await, sweeper.await, keys.await, ended(logins).await)
-    })
-    .await
-    .is_err()
-    {
-        warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
-    }
-    // What a hung disk still holds was never answered with an allow.
-    if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
-        warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
-    }
+    let servers = [Some(plugin), Some(admin), Some(sweeper), Some(keys), logins];
+    ended(servers.into_iter().flatten().collect(), &trail).await;
     if plugin_listens {
         socket::remove(&config.plugin.socket);
     }
@@ -173,10 +162,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for a server that need not be there.
-async fn ended(server: Option<tokio::task::JoinHandle<()>>) {
-    if let Some(server) = server {
-        // One that panicked has ended too.
-        drop(server.await);
+/// Waits for the last answers, and for their records.
+async fn ended(servers: Vec<tokio::task::JoinHandle<()>>, trail: &Trail) {
+    let all = async {
+        for server in servers {
+            // One that panicked has ended too.
+            drop(server.await);
+        }
+    };
+    // A client that never reads its export must not keep the sockets from a successor.
+    if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
+        warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
+    }
+    // What a hung disk still holds was never answered with an allow.
+    if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
+        warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
     }
 }
