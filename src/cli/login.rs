@@ -20,6 +20,9 @@ use crate::web::Web;
 /// What dockerd puts in front of our answer.
 const DENIED: &str = "authorization denied by plugin wharfinger: ";
 
+/// What our answer begins with, whoever brings it.
+const YOU_ARE: &str = "you are ";
+
 /// A token, and until when it is good, where that is known.
 struct Held {
     token: String,
@@ -114,7 +117,8 @@ pub(super) fn whoami(args: &WhoamiArgs, out: &mut impl Write) -> anyhow::Result<
         .output()
         .context("cannot run `docker`: its way to the daemon is the one that is asked about")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let Some((_, answer)) = said.split_once(DENIED) else {
+    let answer = said.split_once(DENIED).map(|(_, answer)| answer);
+    let Some(answer) = answer.or_else(|| said.find(YOU_ARE).and_then(|at| said.get(at..))) else {
         if output.status.success() {
             bail!("the daemon answered docker and not us: no Wharfinger is asked there, or an older one");
         }
@@ -123,7 +127,7 @@ pub(super) fn whoami(args: &WhoamiArgs, out: &mut impl Write) -> anyhow::Result<
     for line in answer.trim().split("; ") {
         writeln!(out, "{line}")?;
     }
-    Ok(if answer.starts_with("you are ") { Outcome::Done } else { Outcome::No })
+    Ok(if answer.starts_with(YOU_ARE) { Outcome::Done } else { Outcome::No })
 }
 
 /// A directory like docker's own, with one header more; it goes with this.

@@ -132,9 +132,7 @@ impl Judge {
             }
         };
         judged.roles = policy.index.roles_of(&judged.subject);
-        if judged.operation == Some(Action::SystemVersion)
-            && question.request_headers.contains_key(WHOAMI_HEADER)
-        {
+        if judged.operation == Some(Action::SystemVersion) && asks_who(question) {
             judged.decision = deny(Cause::Refused(WHOAMI), who(&judged));
             return judged;
         }
@@ -157,6 +155,10 @@ impl Judge {
         }
         judged
     }
+}
+
+fn asks_who(question: &Question) -> bool {
+    question.request_headers.keys().any(|name| name.eq_ignore_ascii_case(WHOAMI_HEADER))
 }
 
 /// What somebody is told who asks who they are: in place of dockerd's version, since a plugin cannot answer but no.
