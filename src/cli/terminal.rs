@@ -21,13 +21,12 @@ impl Drop for Hidden<'_> {
 
 /// Asks for a line on the terminal of this process, wherever its standard streams lead.
 pub(super) fn secret(prompt: &str) -> anyhow::Result<String> {
-    let mut terminal = File::options()
+    let terminal = File::options()
         .read(true)
         .write(true)
         .open("/dev/tty")
         .context("there is no terminal to ask on; give the password with `--password-stdin`")?;
     let before = tcgetattr(&terminal)?;
-    write!(terminal, "{prompt}")?;
     let mut line = String::new();
     {
         let mut quiet = before.clone();
@@ -35,6 +34,8 @@ pub(super) fn secret(prompt: &str) -> anyhow::Result<String> {
         quiet.local_flags.insert(LocalFlags::ECHONL);
         let _hidden = Hidden { terminal: &terminal, before };
         tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet)?;
+        // Only now: nothing that is typed after it shows, or is lost.
+        write!(&terminal, "{prompt}")?;
         BufReader::new(&terminal).read_line(&mut line)?;
     }
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())

@@ -1,7 +1,7 @@
 //! People who log in: at a real OpenID provider, or with a password that a real directory server checks.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -191,6 +191,29 @@ fn a_password_is_answered_with_a_token_that_is_revoked_like_any_other_and_all_of
     }
     assert_eq!(denial(person.docker(&["version"])).0, "the token is refused: it was revoked; get a new one");
 
+    // On a terminal, which shows the question and not the answer.
+    let line = format!("{PROGRAM} login --user login --socket {}", socket.display());
+    let mut terminal = person
+        .command("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = terminal.stdout.take().unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"password of login: ") {
+        let mut byte = [0];
+        assert_eq!(shown.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
+        seen.extend(byte);
+    }
+    writeln!(terminal.stdin.as_mut().unwrap(), "{PASSWORD}").unwrap();
+    shown.read_to_end(&mut seen).unwrap();
+    assert!(terminal.wait().unwrap().success());
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(seen.contains("logged in until ") && !seen.contains(PASSWORD), "{seen}");
+    assert_eq!(person.docker(&["run", "--rm", "busybox", "echo", "hello"]).ok(), "hello");
+
     let trail = wharf.wharfinger.trail();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let logins: Vec<_> = trail
@@ -209,6 +232,7 @@ fn a_password_is_answered_with_a_token_that_is_revoked_like_any_other_and_all_of
             entry("login socket, uid 0", "deny", wrong),
             entry("login socket, uid 0", "permit", issued),
             entry("login socket, uid 65534", "permit", issued),
+            entry("login socket, uid 0", "permit", issued),
         ]
     );
     assert!(!trail.iter().any(|record| record.to_string().contains(PASSWORD)));
