@@ -139,6 +139,9 @@ fn people() -> Tree {
     let mut tree = Tree::empty();
     tree.user("uid=login,ou=people", "login", &[("userPassword", PASSWORD)]);
     tree.group("docker-developers", &["uid=login,ou=people"]);
+    // Who brings the image.
+    tree.user("uid=carol,ou=people", "carol", &[]);
+    tree.group("docker-admins", &["uid=carol,ou=people"]);
     tree
 }
 
