@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::decision::{DecidedBy, Decision, Finding};
 use super::denial::denial;
 use super::{
-    Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
-    Subject,
+    Action, Actions, Awaited, Effect, Permission, Principal, Requirement, Requirements, Rules, RulesError,
+    Subject, awaited,
 };
 
 /// One policy version, compiled for deciding; immutable.
@@ -98,20 +98,21 @@ impl Index {
         Decision::Deny(denial(subject, verb, findings))
     }
 
-    /// The requirements whose decision depends on who created their resource.
+    /// What should be found out about the resources of a call before it is decided.
     ///
-    /// Whoever looks creators up can leave all others alone: for a subject without scopes, this is empty.
-    pub fn awaits_owner<'r>(
-        &self,
-        subject: &Subject,
-        requirements: &'r Requirements,
-    ) -> Vec<&'r Requirement> {
+    /// Whoever looks things up can leave all others alone: for a subject that is granted everything of a kind, or
+    /// holds no scope and no name, this is empty.
+    pub fn awaits<'r>(&self, subject: &Subject, requirements: &'r Requirements) -> Vec<Awaited<'r>> {
         let principals = subject.principals();
         let held = self.held(&principals);
-        let scoped = |requirement: &&Requirement| depends_on_owner(&held, requirement);
-        // Nobody known, and nothing yet named, relates to no creator.
+        // Nothing yet named means nothing that could be looked up.
         let named = |requirement: &&Requirement| requirement.resource.name != super::Resource::ANY;
-        requirements.iter().filter(|_| subject.user.is_some()).filter(named).filter(scoped).collect()
+        let awaited = requirements.iter().filter(named).filter_map(|requirement| {
+            let permissions =
+                held.iter().filter_map(|held| held.role.permissions.get(&requirement.action)).flatten();
+            awaited::of(subject, requirement, permissions)
+        });
+        awaited.collect()
     }
 
     /// Whether one requirement is granted, as far as its resource is known.
@@ -182,26 +183,6 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
         }
     }
     allowed.map(|(at, permission)| decided_by(held, at, permission))
-}
-
-/// Whether a permission by scope could decide, or one that denies could outweigh the rest.
-fn depends_on_owner(held: &[Held<'_>], requirement: &Requirement) -> bool {
-    let resource = &requirement.resource;
-    let (mut allowed, mut scoped) = (false, false);
-    for holder in held {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in
-            permissions.iter().filter(|p| p.resource.kind().is_none_or(|kind| kind == resource.kind))
-        {
-            match permission.effect {
-                Effect::Deny if permission.resource.is_scope() => return true,
-                Effect::Allow if permission.resource.is_scope() => scoped = true,
-                Effect::Allow => allowed |= permission.resource.covers(resource, Relation::Other),
-                Effect::Deny => {}
-            }
-        }
-    }
-    scoped && !allowed
 }
 
 fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedBy {
@@ -369,28 +350,5 @@ mod tests {
         assert!(!permitted(&alice(&["devs"]), Some(("bob", "ops"))));
         assert!(!permitted(&alice(&["devs"]), None));
         assert!(!permitted(&Subject::anonymous(), Some(("alice", "x"))));
-    }
-
-    #[test]
-    fn the_creator_is_awaited_only_where_a_scope_could_decide() {
-        let awaits = |permissions: &[(Effect, &str)], subject: &Subject, name: &str| {
-            let permissions =
-                permissions.iter().map(|(effect, p)| ("r", permission(*effect, Action::ContainerStart, p)));
-            let index = index(permissions.collect(), &[], vec![(Principal::Everyone, "r")]);
-            !index.awaits_owner(subject, &start(name)).is_empty()
-        };
-        let own = (Effect::Allow, "container:@own");
-        assert!(awaits(&[own], &alice(&[]), "web"));
-        assert!(awaits(
-            &[(Effect::Allow, "container:@group"), (Effect::Allow, "container:db")],
-            &alice(&[]),
-            "web"
-        ));
-        assert!(awaits(&[(Effect::Allow, "*"), (Effect::Deny, "container:@own")], &alice(&[]), "web"));
-        assert!(!awaits(&[own], &Subject::anonymous(), "web"));
-        assert!(!awaits(&[own], &alice(&[]), "*"));
-        assert!(!awaits(&[own, (Effect::Allow, "container:web")], &alice(&[]), "web"));
-        assert!(!awaits(&[(Effect::Allow, "image:@own")], &alice(&[]), "web"));
-        assert!(!awaits(&[(Effect::Allow, "*")], &alice(&[]), "web"));
     }
 }
