@@ -10,6 +10,7 @@ pub mod identity;
 pub mod inventory;
 pub mod policy;
 pub mod store;
+pub mod token;
 pub mod web;
 
 pub mod admin;

@@ -90,7 +90,8 @@ const fn sets_status(operation: Action) -> bool {
         | A::HostLogDriver | A::HostPort | A::HostAutostart | A::HostFetch | A::HostVolumeDriver
         | A::HostNetworkDriver | A::HostNetworkOption | A::HostNetworkAddress | A::HostNetworkAlias
         | A::HostPath | A::EngineUnknownField | A::PolicyRead | A::PolicyWrite | A::GrantWrite | A::AuditRead
-        | A::AuditExport | A::TokenIssue => false,
+        | A::AuditExport | A::TokenIssue | A::TokenList | A::TokenRevoke | A::TokenRotateKey | A::GrantElevate | A::GrantRequest | A::GrantApprove
+        | A::ModeObserve | A::ModeWarn => false,
     }
 }
 

@@ -101,7 +101,7 @@ mod tests {
     const DENY: Effect = Effect::Deny;
 
     fn alice() -> Subject {
-        Subject { user: Some("alice".to_owned()), groups: Vec::new() }
+        Subject { user: Some("alice".to_owned()), ..Subject::default() }
     }
 
     /// What is awaited of a container `name`, of whom everybody holds these permissions: creator and meaning.
@@ -112,7 +112,7 @@ mod tests {
             effect: *effect,
         };
         let permissions = permissions.iter().map(|p| ("r".to_owned(), permission(p))).collect();
-        let grants = vec![Grant { principal: Principal::Everyone, role: "r".to_owned() }];
+        let grants = vec![Grant::new(Principal::Everyone, "r")];
         let index = Index::new(&Rules { permissions, grants, ..Rules::default() }).unwrap();
         let requirements = Requirements::new(Requirement::new(Action::ContainerStart, name));
         index

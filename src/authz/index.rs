@@ -1,19 +1,23 @@
 //! The compiled policy: roles of a subject, permissions of an action, and the one `decide`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
-use super::decision::{DecidedBy, Decision, Finding};
+use super::decision::{DecidedBy, Decision, Finding, Mode};
 use super::denial::denial;
 use super::{
     Action, Actions, Awaited, Effect, Permission, Principal, Requirement, Requirements, Rules, RulesError,
     Subject, awaited,
 };
 
+/// What says how denials are dealt with.
+const MODES: [Action; 2] = [Action::ModeObserve, Action::ModeWarn];
+
 /// One policy version, compiled for deciding; immutable.
 #[derive(Debug)]
 pub struct Index {
-    roles: Vec<Role>,
-    grants: HashMap<Principal, Vec<usize>>,
+    roles: Arc<Vec<Role>>,
+    grants: HashMap<Principal, Vec<(usize, Option<i64>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,12 +32,25 @@ struct Role {
 struct Held<'a> {
     role: &'a Role,
     path: Path<'a>,
+    /// Whether its permissions to allow count, or only those to deny.
+    allows: bool,
+}
+
+impl<'a> Held<'a> {
+    /// What the role says about an action, as far as it counts; denials first.
+    fn permissions(&self, action: Action) -> impl Iterator<Item = &'a Permission> + use<'a> {
+        let allows = self.allows;
+        let all = self.role.permissions.get(&action).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(move |permission| allows || permission.effect == Effect::Deny)
+    }
 }
 
 /// The chain from a principal to a role.
 #[derive(Clone, Copy)]
 enum Path<'a> {
     Granted(&'a Principal),
+    /// Named by the subject itself, as a token's roles are.
+    Named,
     Inherited(usize),
 }
 
@@ -58,7 +75,8 @@ impl Index {
         for (holder, permission) in &rules.permissions {
             let Some(holder) = role(holder).and_then(|n| roles.get_mut(n)) else { continue };
             let actions: Vec<Action> = match &permission.actions {
-                Actions::Any => Action::ALL.to_vec(),
+                // How denials are dealt with is no power, and has to be named.
+                Actions::Any => Action::ALL.iter().copied().filter(|action| !action.is_mode()).collect(),
                 Actions::One(action) => vec![*action],
                 Actions::Set(set) => {
                     sets.get(set.as_str()).map(|set| set.iter().copied().collect()).unwrap_or_default()
@@ -71,11 +89,22 @@ impl Index {
         for permissions in roles.iter_mut().flat_map(|role| role.permissions.values_mut()) {
             permissions.sort_by_key(|permission| permission.effect != Effect::Deny);
         }
-        let mut grants: HashMap<Principal, Vec<usize>> = HashMap::new();
+        let mut grants: HashMap<Principal, Vec<(usize, Option<i64>)>> = HashMap::new();
         for grant in &rules.grants {
-            grants.entry(grant.principal.clone()).or_default().extend(role(&grant.role));
+            let held = role(&grant.role).map(|role| (role, grant.until));
+            grants.entry(grant.principal.clone()).or_default().extend(held);
         }
-        Ok(Self { roles, grants })
+        Ok(Self { roles: Arc::new(roles), grants })
+    }
+
+    /// The same without the grants that have ended by `now`, in seconds since 1970.
+    #[must_use]
+    pub fn at(&self, now: i64) -> Self {
+        let mut grants = self.grants.clone();
+        for held in grants.values_mut() {
+            held.retain(|(_, until)| until.is_none_or(|until| now < until));
+        }
+        Self { roles: Arc::clone(&self.roles), grants }
     }
 
     /// Decides a call: permitted if every requirement is granted and none is denied.
@@ -83,7 +112,7 @@ impl Index {
     /// `verb` is the docker command line that people know the call by; it only appears in the message.
     pub fn decide(&self, subject: &Subject, verb: &str, requirements: &Requirements) -> Decision {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         let findings: Vec<Finding> = requirements
             .iter()
             .map(|requirement| Finding {
@@ -95,7 +124,12 @@ impl Index {
         if findings.iter().all(Finding::is_granted) {
             return Decision::Permit(findings);
         }
-        Decision::Deny(denial(subject, verb, findings))
+        let mode = mode(&held, subject, &findings);
+        let denial = denial(subject, verb, findings);
+        match mode {
+            Some(mode) => Decision::Observe(mode, denial),
+            None => Decision::Deny(denial),
+        }
     }
 
     /// What should be found out about the resources of a call before it is decided.
@@ -104,12 +138,14 @@ impl Index {
     /// holds no scope and no name, this is empty.
     pub fn awaits<'r>(&self, subject: &Subject, requirements: &'r Requirements) -> Vec<Awaited<'r>> {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         // Nothing yet named means nothing that could be looked up.
         let named = |requirement: &&Requirement| requirement.resource.name != super::Resource::ANY;
         let awaited = requirements.iter().filter(named).filter_map(|requirement| {
-            let permissions =
-                held.iter().filter_map(|held| held.role.permissions.get(&requirement.action)).flatten();
+            let of = |action| held.iter().flat_map(move |held| held.permissions(action));
+            // How a denial is dealt with goes by creator and name as well.
+            let modes = MODES.into_iter().flat_map(of).filter(|permission| !permission.resource.is_any());
+            let permissions = of(requirement.action).chain(modes);
             awaited::of(subject, requirement, permissions)
         });
         awaited.collect()
@@ -118,7 +154,17 @@ impl Index {
     /// Whether one requirement is granted, as far as its resource is known.
     pub fn grants(&self, subject: &Subject, requirement: &Requirement) -> bool {
         let principals = subject.principals();
-        find(&self.held(&principals), subject, requirement).is_some_and(|by| by.effect == Effect::Allow)
+        find(&self.held(subject, &principals), subject, requirement)
+            .is_some_and(|by| by.effect == Effect::Allow)
+    }
+
+    /// Whether one requirement alone would let a call through: granted, or let through although it is denied.
+    pub fn lets_through(&self, subject: &Subject, requirement: &Requirement) -> bool {
+        let alone = Requirements::new(requirement.clone());
+        match self.decide(subject, "", &alone) {
+            Decision::Permit(_) | Decision::Observe(..) => true,
+            Decision::Deny(_) => false,
+        }
     }
 
     /// Whether the action is granted on everything of its kind and denied on nothing.
@@ -126,8 +172,8 @@ impl Index {
     /// Whatever else is found out about a resource then changes no decision.
     pub fn grants_everything(&self, subject: &Subject, action: Action) -> bool {
         let principals = subject.principals();
-        let held = self.held(&principals);
-        let permissions = || held.iter().filter_map(|held| held.role.permissions.get(&action)).flatten();
+        let held = self.held(subject, &principals);
+        let permissions = || held.iter().flat_map(|held| held.permissions(action));
         let all =
             |p: &Permission| p.resource.is_any() && p.resource.kind().is_none_or(|k| k == action.kind());
         permissions().any(|p| p.effect == Effect::Allow && all(p))
@@ -137,29 +183,45 @@ impl Index {
     /// The names of all roles that the subject holds, inherited ones included, nearest first.
     pub fn roles_of(&self, subject: &Subject) -> Vec<String> {
         let principals = subject.principals();
-        self.held(&principals).into_iter().map(|held| held.role.name.clone()).collect()
+        let held = self.held(subject, &principals);
+        held.into_iter().filter(|held| held.allows).map(|held| held.role.name.clone()).collect()
+    }
+
+    fn held<'a>(&'a self, subject: &'a Subject, principals: &'a [Principal]) -> Vec<Held<'a>> {
+        let granted = |principal: &'a Principal| {
+            let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
+            roles.iter().map(move |(role, _)| (*role, Path::Granted(principal)))
+        };
+        let (mut held, mut seen) = (Vec::new(), vec![false; self.roles.len()]);
+        let Some(names) = &subject.roles else {
+            self.walk(principals.iter().flat_map(granted).collect(), true, &mut held, &mut seen);
+            return held;
+        };
+        // A role that the policy does not have any more allows nothing.
+        let named = names.iter().filter_map(|name| self.roles.iter().position(|role| role.name == *name));
+        let everyone = principals.iter().filter(|principal| **principal == Principal::Everyone);
+        let allowing = named.map(|role| (role, Path::Named)).chain(everyone.flat_map(granted));
+        self.walk(allowing.collect(), true, &mut held, &mut seen);
+        self.walk(principals.iter().flat_map(granted).collect(), false, &mut held, &mut seen);
+        held
     }
 
     /// Breadth first, so that the recorded path is a shortest one.
-    fn held<'a>(&'a self, principals: &'a [Principal]) -> Vec<Held<'a>> {
-        let mut held: Vec<Held<'a>> = Vec::new();
-        let mut seen = vec![false; self.roles.len()];
-        let mut queue: VecDeque<(usize, Path<'a>)> = principals
-            .iter()
-            .flat_map(|principal| {
-                let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
-                roles.iter().map(move |role| (*role, Path::Granted(principal)))
-            })
-            .collect();
+    fn walk<'a>(
+        &'a self,
+        mut queue: VecDeque<(usize, Path<'a>)>,
+        allows: bool,
+        held: &mut Vec<Held<'a>>,
+        seen: &mut [bool],
+    ) {
         while let Some((number, path)) = queue.pop_front() {
             let (Some(role), Some(seen)) = (self.roles.get(number), seen.get_mut(number)) else { continue };
             if !std::mem::replace(seen, true) {
                 let at = held.len();
-                held.push(Held { role, path });
+                held.push(Held { role, path, allows });
                 queue.extend(role.inherits.iter().map(|inherited| (*inherited, Path::Inherited(at))));
             }
         }
-        held
     }
 }
 
@@ -169,8 +231,7 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
     let relation = subject.relation(resource.owner.as_deref());
     let mut allowed = None;
     for (at, holder) in held.iter().enumerate() {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in permissions {
+        for permission in holder.permissions(requirement.action) {
             match permission.effect {
                 Effect::Deny if permission.resource.concerns(resource, relation) => {
                     return Some(decided_by(held, at, permission));
@@ -185,6 +246,24 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
     allowed.map(|(at, permission)| decided_by(held, at, permission))
 }
 
+/// How the denial is dealt with, if a permission to `mode.…` covers everything that is not granted.
+fn mode(held: &[Held<'_>], subject: &Subject, findings: &[Finding]) -> Option<Mode> {
+    let mut mode = Mode::Observe;
+    for finding in findings.iter().filter(|finding| !finding.is_granted()) {
+        let covered = |action| {
+            let requirement = Requirement { action, resource: finding.requirement.resource.clone() };
+            find(held, subject, &requirement).is_some_and(|by| by.effect == Effect::Allow)
+        };
+        match (covered(Action::ModeObserve), covered(Action::ModeWarn)) {
+            (_, true) => mode = Mode::Warn,
+            (true, false) => {}
+            // One thing that is not covered is enough for a denial.
+            (false, false) => return None,
+        }
+    }
+    Some(mode)
+}
+
 fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedBy {
     let mut chain = Vec::new();
     let mut next = held.get(at);
@@ -193,6 +272,10 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
         next = match holder.path {
             Path::Granted(principal) => {
                 chain.push(principal.to_string());
+                None
+            }
+            Path::Named => {
+                chain.push("token".to_owned());
                 None
             }
             Path::Inherited(by) => held.get(by),
@@ -213,8 +296,8 @@ mod tests {
 
     use super::Index;
     use crate::authz::{
-        Action, Actions, Cause, Decision, Effect, Grant, Owner, Pattern, Permission, Principal, Requirement,
-        Requirements, Rules, Subject,
+        Action, Actions, Cause, Decision, Effect, Grant, Mode, Owner, Pattern, Permission, Principal,
+        Requirement, Requirements, Rules, Subject,
     };
 
     fn permission(effect: Effect, action: Action, pattern: &str) -> Permission {
@@ -229,17 +312,18 @@ mod tests {
         Index::new(&Rules {
             permissions: permissions.into_iter().map(|(role, p)| (role.to_owned(), p)).collect(),
             inherits: inherits.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
-            grants: grants
-                .into_iter()
-                .map(|(principal, role)| Grant { principal, role: role.to_owned() })
-                .collect(),
+            grants: grants.into_iter().map(|(principal, role)| Grant::new(principal, role)).collect(),
             members: Vec::new(),
         })
         .unwrap()
     }
 
     fn alice(groups: &[&str]) -> Subject {
-        Subject { user: Some("alice".to_owned()), groups: groups.iter().map(|g| (*g).to_owned()).collect() }
+        Subject {
+            user: Some("alice".to_owned()),
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+            roles: None,
+        }
     }
 
     fn start(name: &str) -> Requirements {
@@ -298,6 +382,49 @@ mod tests {
     }
 
     #[test]
+    fn what_a_mode_covers_is_let_through_as_a_denial_that_would_be_due() {
+        let everyone = |permissions: Vec<(&'static str, &str)>| {
+            let permissions = permissions.into_iter().map(|(action, pattern)| {
+                ("r", permission(Effect::Allow, Action::parse(action).unwrap(), pattern))
+            });
+            index(permissions.collect(), &[], vec![(Principal::Everyone, "r")])
+        };
+        let mode = |index: &Index| match index.decide(&alice(&[]), "docker start", &start("web")) {
+            Decision::Permit(_) => panic!("permitted"),
+            Decision::Deny(_) => None,
+            Decision::Observe(mode, denial) => {
+                assert_eq!(denial.cause, Cause::NotGranted);
+                Some(mode)
+            }
+        };
+        assert_eq!(mode(&everyone(vec![("mode.observe", "container:*")])), Some(Mode::Observe));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "*"), ("mode.warn", "*")])), Some(Mode::Warn));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "image:*")])), None);
+        let all = Permission {
+            actions: Actions::Any,
+            resource: Pattern::parse("*").unwrap(),
+            effect: Effect::Allow,
+        };
+        let deny = permission(Effect::Deny, Action::ContainerStart, "*");
+        let admin = index(vec![("r", all), ("r", deny)], &[], vec![(Principal::Everyone, "r")]);
+        assert_eq!(mode(&admin), None, "`*` is not to contain modes");
+    }
+
+    #[test]
+    fn a_grant_ends_by_its_time() {
+        let mut grant = Grant::new(Principal::Everyone, "a");
+        grant.until = Some(100);
+        let rules = Rules {
+            permissions: vec![("a".to_owned(), permission(Effect::Allow, Action::ContainerStart, "*"))],
+            grants: vec![grant],
+            ..Rules::default()
+        };
+        let index = Index::new(&rules).unwrap();
+        assert_eq!(index.at(99).roles_of(&alice(&[])), ["a"]);
+        assert_eq!(index.at(100).roles_of(&alice(&[])), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_requirement_must_be_granted_and_all_missing_ones_are_named() {
         let index = index(
             vec![("a", permission(Effect::Allow, Action::ContainerStart, "*"))],
@@ -350,5 +477,52 @@ mod tests {
         assert!(!permitted(&alice(&["devs"]), Some(("bob", "ops"))));
         assert!(!permitted(&alice(&["devs"]), None));
         assert!(!permitted(&Subject::anonymous(), Some(("alice", "x"))));
+    }
+
+    #[test]
+    fn a_subject_with_roles_of_its_own_holds_these_and_nothing_else_but_every_denial() {
+        let allow = |name: &str| permission(Effect::Allow, Action::ContainerStart, name);
+        let index = index(
+            vec![
+                ("web", allow("container:web-*")),
+                ("base", allow("container:base")),
+                ("all", allow("*")),
+                ("public", allow("container:public")),
+                ("not", permission(Effect::Deny, Action::ContainerStart, "container:web-secret")),
+            ],
+            &[("web", "base")],
+            vec![
+                (Principal::User("alice".to_owned()), "all"),
+                (Principal::Group("devs".to_owned()), "all"),
+                (Principal::User("alice".to_owned()), "not"),
+                (Principal::Everyone, "public"),
+            ],
+        );
+        let as_token = |roles: &[&str]| Subject {
+            roles: Some(roles.iter().map(|role| (*role).to_owned()).collect()),
+            ..alice(&["devs"])
+        };
+        let may = |subject: &Subject, name: &str| {
+            matches!(index.decide(subject, "docker start", &start(name)), Decision::Permit(_))
+        };
+        let token = as_token(&["web"]);
+        assert_eq!(index.roles_of(&token), ["web", "public", "base"]);
+        for (name, alone, with_token) in [
+            ("web-1", true, true),
+            ("base", true, true),
+            ("public", true, true),
+            ("db", true, false),
+            ("web-secret", false, false),
+        ] {
+            assert_eq!((may(&alice(&["devs"]), name), may(&token, name)), (alone, with_token), "{name}");
+        }
+        for nothing in [as_token(&[]), as_token(&["gone"]), as_token(&["not"])] {
+            assert!(may(&nothing, "public") && !may(&nothing, "web-1"));
+        }
+        // What it is granted besides is not asked for either: no scope of the user's own can decide.
+        let Decision::Permit(findings) = index.decide(&token, "docker start", &start("base")) else {
+            panic!("denied");
+        };
+        assert_eq!(findings[0].decided_by.clone().unwrap().path, "token > web > base");
     }
 }

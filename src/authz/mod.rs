@@ -13,7 +13,7 @@ mod subject;
 
 pub use action::Action;
 pub use awaited::{Awaited, Need};
-pub use decision::{Cause, DecidedBy, Decision, Denial, Finding};
+pub use decision::{Cause, DecidedBy, Decision, Denial, Finding, Mode};
 pub use index::Index;
 pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};

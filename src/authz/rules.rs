@@ -56,6 +56,10 @@ pub struct Grant {
     pub principal: Principal,
     /// The role's name without `role:`.
     pub role: String,
+    /// When it ends, in seconds since 1970, UTC; `None` is never. The index itself reads no clock.
+    pub until: Option<i64>,
+    /// Why it was given; may be empty.
+    pub reason: String,
 }
 
 /// The roles, permissions, action sets and grants of one policy version, in the order of their source.
@@ -87,15 +91,32 @@ pub enum RulesError {
     #[error("action sets contain each other in a circle: {0}")]
     SetCycle(String),
     /// More levels of inheritance than Casbin follows.
-    #[error("role `{0}` inherits over more than {MAX_DEPTH} levels: Casbin does not follow it that far")]
+    #[error(
+        "role `{0}` inherits over more than {MAX_DEPTH} levels: some tools of Casbin's do not follow it that far"
+    )]
     TooDeep(String),
     /// `*` as a member of a set.
     #[error("action set `{0}` cannot contain `*`: write `*` in the permission instead")]
     AnyInSet(String),
 }
 
-/// Levels of inheritance that Casbin's role manager follows before it silently stops.
-pub const MAX_DEPTH: usize = 10;
+/// Levels of inheritance between roles.
+///
+/// Casbin's role managers stop without a word after ten steps, of which a user, its groups and the grant take some:
+/// within this, every tool of Casbin's sees what the index sees.
+pub const MAX_DEPTH: usize = 7;
+
+impl Grant {
+    /// A grant without an end.
+    pub fn new(principal: Principal, role: impl Into<String>) -> Self {
+        Self { principal, role: role.into(), until: None, reason: String::new() }
+    }
+
+    /// Whether it holds at a moment, in seconds since 1970.
+    pub fn holds_at(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
 
 impl Rules {
     /// Checks that every name is defined and nothing is circular.
@@ -273,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_role_that_nothing_defines_is_refused_with_the_nearest_one() {
-        let grant = Grant { principal: Principal::User("alice".to_owned()), role: "develper".to_owned() };
+        let grant = Grant::new(Principal::User("alice".to_owned()), "develper");
         let rules = Rules {
             permissions: vec![holds("developer", Actions::Any)],
             grants: vec![grant],
@@ -293,8 +314,8 @@ mod tests {
             inherits: (1..=length).map(|n| (format!("r{n}"), format!("r{}", n - 1))).collect(),
             ..Rules::default()
         };
-        assert_eq!(chain(10).check(), Ok(()));
-        assert_eq!(chain(11).check(), Err(RulesError::TooDeep("r11".to_owned())));
+        assert_eq!(chain(7).check(), Ok(()));
+        assert_eq!(chain(8).check(), Err(RulesError::TooDeep("r8".to_owned())));
         assert!(matches!(chain(20_000).check(), Err(RulesError::TooDeep(_))));
     }
 

@@ -68,6 +68,9 @@ pub(super) enum Command {
     /// Read the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Issue, list and revoke tokens of this host, for programs
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Let the running daemon read its policy, directory file and keys of tokens again; a bad one never replaces a good one
     Reload,
     /// Show what the running daemon is doing
@@ -188,6 +191,60 @@ pub(super) enum PolicyCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+/// Tokens of this host.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Print a new token, signed by the running daemon and good for its host alone
+    #[command(
+        after_help = "With --role the token holds exactly these roles and what everyone holds, whatever its user is granted, and no \
+                      directory is asked about the user; what the policy denies user and groups stays denied.\n\
+                      Without, it is as good as its user.\n\
+                      Example: export DOCKER_CUSTOM_HEADERS=\"X-Wharfinger-Token=$(wharfinger token issue --user ci --ttl 1h --role developer)\""
+    )]
+    Issue {
+        /// Whom it names, in decisions and in the trail
+        #[arg(long, value_name = "USER")]
+        user: String,
+        /// How long it lives, such as `1h`
+        #[arg(long, value_name = "TIME", value_parser = super::token::ttl)]
+        ttl: std::time::Duration,
+        /// A role that it holds; may be repeated
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// A group that it is in; may be repeated
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// What it is for; goes into the list and the trail
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// List the tokens that are good
+    List {
+        /// Also those that have ended or were revoked in the last 30 days
+        #[arg(long)]
+        all: bool,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Revoke a token: the next call that shows it is denied
+    #[command(
+        after_help = "The beginning of an id is enough where it is clear.\nExample: wharfinger token revoke 01KB"
+    )]
+    Revoke {
+        /// Its id, from `wharfinger token list`
+        id: String,
+    },
+    /// Sign with a new key from now on; tokens of the ones before are good to their end
+    #[command(
+        after_help = "Keys are also replaced by themselves, every 30 days unless `key_lifetime` in `[token]` says otherwise."
+    )]
+    RotateKey,
 }
 
 /// How to print a list or a record.

@@ -72,7 +72,8 @@ fn verdict(decision: Decision) -> Verdict {
     let findings = decision.findings().iter().map(found).collect();
     match decision {
         Decision::Permit(_) => Verdict { permit: true, findings, ..Verdict::default() },
-        Decision::Deny(denial) => Verdict {
+        // What is only observed is not granted, and that is what is asked here.
+        Decision::Deny(denial) | Decision::Observe(_, denial) => Verdict {
             permit: false,
             cause: Some(denial.cause.name()),
             code: denial.cause.code(),
@@ -111,7 +112,7 @@ mod tests {
 
     fn decisions(groups: &[&str], questions: &str) -> Vec<Value> {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        let subject = Subject { user: Some("alice".to_owned()), groups };
+        let subject = Subject { user: Some("alice".to_owned()), groups, roles: None };
         let mut output = Vec::new();
         run(questions.as_bytes(), &mut output, &load(MODEL, POLICY).unwrap(), &subject).unwrap();
         let lines = String::from_utf8(output).unwrap();

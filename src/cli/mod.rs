@@ -10,6 +10,7 @@ pub mod judge;
 mod output;
 mod policy;
 mod status;
+mod token;
 mod trail;
 
 use std::io::{self, Write};
@@ -70,7 +71,12 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
         }
         Command::Judge(args) => {
             let loaded = policy::chosen(args.policy.as_deref(), client)?;
-            judge::run(io::stdin().lock(), out, &loaded, &Subject { user: args.user, groups: args.groups })?;
+            judge::run(
+                io::stdin().lock(),
+                out,
+                &loaded,
+                &Subject { user: args.user, groups: args.groups, roles: None },
+            )?;
             Ok(Outcome::Done)
         }
         Command::Audit(command) => trail::run(command, client, out),
@@ -78,6 +84,7 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             trail::explain(&id, &trail::Trail::new(source, client)?, output, out)
         }
         Command::Policy(command) => policy::run(command, client, out),
+        Command::Token(command) => token::run(command, client, out),
         Command::Status { output } => status::status(&client()?, output, out),
         Command::Reload => status::reload(&client()?, out),
         Command::Actions { output } => actions::run(output, out),

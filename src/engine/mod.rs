@@ -140,5 +140,6 @@ refusal_codes! {
     BodyForm        "body-form"        "a form body could override the query unseen";
     BodyAmbiguous   "body-ambiguous"   "the body could be read in two ways";
     BodyInvalid     "body-invalid"     "the body is not what the operation takes";
+    Transport       "transport"        "the gateway does not take calls that are sent in this way";
     ReferenceInvalid "reference-invalid" "an image reference that the daemon would not accept";
 }

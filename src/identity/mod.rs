@@ -10,7 +10,7 @@ mod tls;
 
 pub use attested::{Attested, GATEWAY_HEADER};
 pub use error::{IdentityError, SettingsError};
-pub use jwt::TokenError;
+pub use jwt::{Issued, LOCAL_ALGORITHM, Local, TokenError};
 pub use name::{MAX_BYTES, NameError, check as check_name};
 pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 
@@ -54,6 +54,8 @@ pub struct Identified {
     pub user: Option<String>,
     /// Groups that the evidence itself carries, sorted; the directory's come on top.
     pub groups: Vec<String>,
+    /// The only roles that the evidence allows, where this host's own token says so.
+    pub roles: Option<Vec<String>>,
     /// What the answer rests on, for the record.
     pub how: How,
 }
@@ -138,8 +140,20 @@ impl Identifier {
     /// # Errors
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        Self::made(settings, None)
+    }
+
+    /// The same, for a host with tokens of its own.
+    ///
+    /// # Errors
+    /// As [`Identifier::new`].
+    pub fn with_local(settings: Settings, local: Local) -> Result<Self, SettingsError> {
+        Self::made(settings, Some(local))
+    }
+
+    fn made(settings: Settings, local: Option<Local>) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
-        let issuers = jwt::Issuers::load(&settings.jwt)?;
+        let issuers = jwt::Issuers::load(&settings.jwt, local)?;
         let issuing = ArcSwap::from_pointee(ca::Issuing::load(&settings.tls)?);
         Ok(Self(Arc::new(Inner { settings, issuers, issuing })))
     }
@@ -225,12 +239,17 @@ impl Identifier {
             return attested::with(attested, certificate, token);
         }
         match (certificate, token) {
-            (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),
-            (Some(tls::Named { user, groups, fingerprint }), None) => {
-                Ok(Identified { user: Some(user), groups, how: How::TlsCertificate { fingerprint } })
+            (None, None) => {
+                Ok(Identified { user: None, groups: Vec::new(), roles: None, how: How::Anonymous })
             }
-            (None, Some(jwt::Named { user, groups, issuer, id })) => {
-                Ok(Identified { user: Some(user), groups, how: How::Jwt { issuer, id } })
+            (Some(tls::Named { user, groups, fingerprint }), None) => Ok(Identified {
+                user: Some(user),
+                groups,
+                roles: None,
+                how: How::TlsCertificate { fingerprint },
+            }),
+            (None, Some(jwt::Named { user, groups, roles, issuer, id })) => {
+                Ok(Identified { user: Some(user), groups, roles, how: How::Jwt { issuer, id } })
             }
             (Some(certificate), Some(token)) => both(certificate, token),
         }
@@ -250,7 +269,7 @@ fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, Identi
     groups.sort();
     groups.dedup();
     let how = How::TlsCertificateAndJwt { fingerprint, issuer: token.issuer, id: token.id };
-    Ok(Identified { user: Some(user), groups, how })
+    Ok(Identified { user: Some(user), groups, roles: token.roles, how })
 }
 
 /// The token among the headers, where nothing else claims to be ours but, perhaps, a good ticket of the gateway's.
@@ -289,7 +308,7 @@ mod tests {
     fn no_evidence_is_anonymous() {
         assert_eq!(
             identify(&[("User-Agent", "docker"), ("X-Other", "1")]),
-            Ok(Identified { user: None, groups: vec![], how: How::Anonymous })
+            Ok(Identified { user: None, groups: vec![], roles: None, how: How::Anonymous })
         );
     }
 

@@ -224,6 +224,7 @@ mod tests {
             Ok(Identified {
                 user: Some("alice".to_owned()),
                 groups: vec![],
+                roles: None,
                 how: How::TlsCertificate { fingerprint: format!("{:x}", Sha256::digest(&der)) }
             })
         );

@@ -68,7 +68,7 @@ impl Judge {
     /// Finds out who asks for what, and decides; and before a call is let through, what it is going to create.
     pub(super) async fn judge(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
         let mut judged = self.decide(question, shown, now).await;
-        if let (Decision::Permit(_), Some(classified)) = (&judged.decision, &judged.classified) {
+        if let (true, Some(classified)) = (judged.decision.lets_through(), &judged.classified) {
             let Classified { operation, object, requirements, .. } = classified;
             judged.expected = self.inventory.expect(&judged.subject, *operation, object, requirements).await;
         }
@@ -124,7 +124,7 @@ impl Judge {
             // Without all groups a denying permission could be missed, so there is nothing to decide on.
             Err((user, error)) => {
                 judged.decision = deny(cause_of(&error), format!("{user}: {error}"));
-                judged.subject = Subject { user: Some(user), groups: Vec::new() };
+                judged.subject = Subject { user: Some(user), groups: Vec::new(), roles: None };
                 return judged;
             }
         };
@@ -193,16 +193,20 @@ async fn subject(
     operation: Option<Action>,
 ) -> Result<Subject, (String, DirectoryError)> {
     let Some(user) = identified.user else { return Ok(Subject::anonymous()) };
+    // A token with roles of its own is whole: no directory has to know its user, and none could add to it.
+    if identified.roles.is_some() {
+        return Ok(Subject { user: Some(user), groups: identified.groups, roles: identified.roles });
+    }
     // Clients negotiate their protocol by ping: a directory that is down must not change how they speak.
     if operation == Some(Action::SystemPing) {
-        return Ok(Subject { user: Some(user), groups: Vec::new() });
+        return Ok(Subject { user: Some(user), groups: Vec::new(), roles: None });
     }
     let looked = directory.groups(&user).await.map_err(|error| (user, error))?;
     let mut groups = looked.groups;
     groups.extend(identified.groups);
     groups.sort();
     groups.dedup();
-    Ok(Subject { user: Some(looked.user), groups })
+    Ok(Subject { user: Some(looked.user), groups, roles: None })
 }
 
 fn cause_of(error: &DirectoryError) -> Cause {

@@ -75,7 +75,8 @@ fn load(keys: &Value, more: &Value) -> Result<Issuers, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), keys.to_string()).unwrap();
     let shown = file.path().display().to_string();
-    Issuers::load(&[settings(file.path(), more)]).map_err(|error| error.to_string().replace(&shown, "FILE"))
+    Issuers::load(&[settings(file.path(), more)], None)
+        .map_err(|error| error.to_string().replace(&shown, "FILE"))
 }
 
 fn read_with(more: &Value, token: &str) -> Result<Named, TokenError> {
@@ -121,7 +122,7 @@ pub(super) fn headed(header: &Value, claims: &Value) -> String {
 }
 
 pub(super) fn alice() -> Named {
-    Named { user: "alice".to_owned(), groups: vec![], issuer: "https://i".to_owned(), id: None }
+    Named { user: "alice".to_owned(), groups: vec![], roles: None, issuer: "https://i".to_owned(), id: None }
 }
 
 #[test]
@@ -499,12 +500,12 @@ fn settings_that_cannot_work_are_refused_by_name() {
     std::fs::write(file.path(), all_keys().to_string()).unwrap();
     let twice = [settings(file.path(), &json!({})), settings(file.path(), &json!({"audience": "other"}))];
     assert_eq!(
-        Issuers::load(&twice).unwrap_err().to_string(),
+        Issuers::load(&twice, None).unwrap_err().to_string(),
         "`identity.jwt.issuer`: `https://i` is there twice: keep one"
     );
     let gone = settings(std::path::Path::new("/nonexistent"), &json!({}));
     assert_eq!(
-        Issuers::load(&[gone]).unwrap_err().to_string(),
+        Issuers::load(&[gone], None).unwrap_err().to_string(),
         "`identity.jwt.jwks_file`: `/nonexistent` cannot be read: No such file or directory (os error 2)"
     );
 }
@@ -531,6 +532,7 @@ fn a_token_alone_identifies_and_a_bad_one_is_not_anonymous() {
         Ok(Identified {
             user: Some("alice".to_owned()),
             groups: vec!["dev".to_owned()],
+            roles: None,
             how: How::Jwt { issuer: "https://i".to_owned(), id: None }
         })
     );

@@ -61,7 +61,8 @@ mod tests {
     use super::*;
 
     fn known(until: i64) -> Known {
-        let named = Named { user: "a".to_owned(), groups: vec![], issuer: "i".to_owned(), id: None };
+        let named =
+            Named { user: "a".to_owned(), groups: vec![], roles: None, issuer: "i".to_owned(), id: None };
         Known { named, issuer: 0, version: 1, until }
     }
 

@@ -57,6 +57,8 @@ impl Rules {
         Ok(Named {
             user: self.user(claims)?,
             groups: self.groups(claims)?,
+            // Whatever a token says of roles: they are this host's own to give.
+            roles: None,
             issuer: self.settings.issuer.clone(),
             id: id.map(str::to_owned),
         })

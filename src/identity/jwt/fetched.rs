@@ -93,7 +93,7 @@ const UNAVAILABLE: Result<String, IdentityError> = Err(IdentityError::Token(Toke
 
 /// Fetches once, as at the start.
 async fn fetch(identifier: &Identifier, seconds: i64) -> bool {
-    identifier.0.issuers.issuers[0].ring.fetch(at(seconds)).await.is_ok()
+    identifier.0.issuers.all[0].ring.fetch(at(seconds)).await.is_ok()
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ fn a_token_whose_id_is_denied_is_refused_from_the_next_reload_on() {
     let settings = json!({
         "issuer": "https://i", "audience": "host-1", "jwks_file": keys, "denied_ids_file": denied,
     });
-    let issuers = Issuers::load(&[serde_json::from_value(settings).unwrap()]).unwrap();
+    let issuers = Issuers::load(&[serde_json::from_value(settings).unwrap()], None).unwrap();
     let seven = token(&with("jti", json!("7f3")));
     assert_eq!(issuers.read(&seven, at(0)).unwrap().user, "alice");
 
@@ -245,7 +245,7 @@ fn keys_come_from_exactly_one_place_that_can_be_asked_safely() {
     let error = |more: Value| {
         let mut settings = json!({"issuer": "https://i", "audience": "host-1"});
         settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Issuers::load(&[serde_json::from_value(settings).unwrap()]).unwrap_err().to_string()
+        Issuers::load(&[serde_json::from_value(settings).unwrap()], None).unwrap_err().to_string()
     };
     let one = "`identity.jwt`: needs exactly one of `jwks_file`, `jwks_url` and `discovery = true`: \
                where the issuer's keys are";

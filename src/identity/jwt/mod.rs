@@ -7,10 +7,12 @@ mod denied;
 mod error;
 mod fetched;
 mod keys;
+mod local;
 mod object;
 mod ring;
 
 pub use error::TokenError;
+pub use local::{ALGORITHM as LOCAL_ALGORITHM, Issued, Local};
 
 use std::sync::Arc;
 
@@ -39,6 +41,8 @@ const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
 pub(super) struct Named {
     pub(super) user: String,
     pub(super) groups: Vec<String>,
+    /// The only roles that it holds, where this host itself says so.
+    pub(super) roles: Option<Vec<String>>,
     pub(super) issuer: String,
     pub(super) id: Option<String>,
 }
@@ -46,7 +50,9 @@ pub(super) struct Named {
 /// The trusted issuers, with their keys and what is known of their tokens.
 #[derive(Debug)]
 pub(super) struct Issuers {
-    issuers: Vec<Issuer>,
+    all: Vec<Issuer>,
+    /// This host itself.
+    local: Option<Local>,
     cache: Cache,
 }
 
@@ -67,7 +73,7 @@ struct Parts<'a> {
 
 impl Issuers {
     /// Checks the settings and reads the files that they name; what has to be fetched is not there yet.
-    pub(super) fn load(settings: &[JwtSettings]) -> Result<Self, SettingsError> {
+    pub(super) fn load(settings: &[JwtSettings], local: Option<Local>) -> Result<Self, SettingsError> {
         // Which provider is in use must not hang on what other packages switch on; a second call changes nothing.
         let (Ok(()) | Err(_)) = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let mut issuers: Vec<Issuer> = Vec::new();
@@ -81,19 +87,19 @@ impl Issuers {
             }
             issuers.push(Issuer { rules, ring, denied });
         }
-        Ok(Self { issuers, cache: Cache::default() })
+        Ok(Self { all: issuers, local, cache: Cache::default() })
     }
 
     /// Whether nobody is trusted to issue anything.
     pub(super) fn is_empty(&self) -> bool {
-        self.issuers.is_empty()
+        self.all.is_empty() && self.local.is_none()
     }
 
     /// Reads the files again: all of them, or nothing changes. Keys that were fetched stay.
     pub(super) fn reload(&self) -> Result<(), SettingsError> {
-        let read = self.issuers.iter().map(|issuer| Ok((issuer.ring.read()?, issuer.denied.read()?)));
+        let read = self.all.iter().map(|issuer| Ok((issuer.ring.read()?, issuer.denied.read()?)));
         let read: Vec<_> = read.collect::<Result<_, SettingsError>>()?;
-        for (issuer, (keys, denied)) in self.issuers.iter().zip(read) {
+        for (issuer, (keys, denied)) in self.all.iter().zip(read) {
             issuer.denied.replace(denied);
             issuer.ring.replace(keys);
         }
@@ -108,7 +114,7 @@ impl Issuers {
         }
         let seconds = now.as_second();
         if let Some(known) = self.cache.get(token, seconds)
-            && let Some(issuer) = self.issuers.get(known.issuer)
+            && let Some(issuer) = self.all.get(known.issuer)
             && issuer.ring.version() == known.version
         {
             // What does not hang on the token alone is asked each time.
@@ -120,6 +126,9 @@ impl Issuers {
         let header = decode(parts.header).ok_or(TokenError::NotJws)?;
         let (algorithm, kid) = header_of(&header)?;
         let claims = decode(parts.payload).ok_or(TokenError::NotJws)?;
+        if let Some(local) = self.local.as_ref().filter(|local| claims.text("iss") == Some(local.host())) {
+            return local.read(&parts, (algorithm, kid), &claims, now);
+        }
         let (number, issuer) = self.issuer(&claims)?;
         // Before the keys: where they change meanwhile, what is remembered is of the old ones and does not count.
         let version = issuer.ring.version();
@@ -151,14 +160,14 @@ impl Issuers {
     /// Keeps fetched keys fresh, for ever.
     pub(super) async fn keep(&self, now: fn() -> jiff::Timestamp) {
         let mut tasks: tokio::task::JoinSet<()> =
-            self.issuers.iter().map(|issuer| Arc::clone(&issuer.ring).keep(now)).collect();
+            self.all.iter().map(|issuer| Arc::clone(&issuer.ring).keep(now)).collect();
         while tasks.join_next().await.is_some() {}
     }
 
     /// The issuer only says whose keys to try: nothing is believed before the signature holds.
     fn issuer(&self, claims: &Object) -> Result<(usize, &Issuer), TokenError> {
         let issuer = claims.text("iss").ok_or(TokenError::Claim("iss"))?;
-        let mut all = self.issuers.iter().enumerate();
+        let mut all = self.all.iter().enumerate();
         all.find(|(_, known)| known.rules.issuer() == issuer).ok_or(TokenError::UnknownIssuer)
     }
 }

@@ -2,6 +2,7 @@
 
 mod directory;
 mod failing;
+mod gateway;
 mod names;
 mod ownership;
 mod paths;
