@@ -7,7 +7,9 @@ use crate::authz::{Action, Requirements, Resource};
 mod body;
 mod classify;
 mod conformance;
-#[cfg(fuzzing)]
+#[cfg(test)]
+pub(crate) mod corpora;
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod hostpath;
 mod json;
