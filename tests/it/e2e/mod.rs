@@ -5,6 +5,7 @@ mod directory;
 mod failing;
 mod gateway;
 mod login;
+mod names;
 mod ownership;
 mod paths;
 mod people;
