@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 pub use self::reload::Reload;
@@ -132,8 +134,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             crate::plugin::serve(socket, handler, plugin_stops).await;
         }
     });
-    let logins = login_socket
-        .map(|socket| tokio::spawn(crate::admin::serve_logins(socket, admin.clone(), stopping.clone())));
+    let logins = start_logins(login_socket, &admin, &stopping);
     let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
     let keys = stopping.clone();
     let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
@@ -162,8 +163,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Answers logins, where there is a socket for them.
+fn start_logins(
+    socket: Option<UnixListener>,
+    admin: &Admin,
+    stopping: &watch::Receiver<bool>,
+) -> Option<JoinHandle<()>> {
+    let serve = |socket| crate::admin::serve_logins(socket, admin.clone(), stopping.clone());
+    socket.map(serve).map(tokio::spawn)
+}
+
 /// Waits for the last answers, and for their records.
-async fn ended(servers: Vec<tokio::task::JoinHandle<()>>, trail: &Trail) {
+async fn ended(servers: Vec<JoinHandle<()>>, trail: &Trail) {
     let all = async {
         for server in servers {
             // One that panicked has ended too.
