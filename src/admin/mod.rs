@@ -9,6 +9,7 @@ mod gate;
 mod learn;
 mod limit;
 mod lists;
+mod login;
 mod openapi;
 mod peer;
 mod problem;
@@ -31,7 +32,8 @@ use tokio::sync::watch;
 use tracing::warn;
 
 pub use self::answers::*;
-pub use self::settings::{SOCKET, Settings, TcpSettings};
+pub use self::login::{Credentials, serve_logins};
+pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings, TcpSettings};
 pub use self::shape::{Schemas, Shape};
 pub use self::tcp::{Stream, TcpError, TlsOrPlain, listen};
 pub use self::trail::Asked;

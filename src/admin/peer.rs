@@ -20,6 +20,16 @@ pub(super) enum Peer {
     Tcp,
 }
 
+impl Peer {
+    /// The user id, where the kernel said one.
+    pub(super) const fn uid(self) -> Option<u32> {
+        match self {
+            Self::Unix { uid } => uid,
+            Self::Tcp => None,
+        }
+    }
+}
+
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         Self::Unix { uid: stream.io().peer_cred().ok().map(|peer| peer.uid()) }

@@ -134,6 +134,14 @@ fn every_case_comes_to_what_it_says() {
 }
 
 #[test]
+fn the_readme_of_the_cases_tells_every_code() {
+    let text = include_str!("../../tests/conformance/README.md");
+    for code in RefusalCode::ALL {
+        assert!(text.contains(&format!("| `{}` |", code.name())), "`{}`", code.name());
+    }
+}
+
+#[test]
 fn every_case_has_a_name_of_its_own() {
     let mut seen = BTreeSet::new();
     for case in cases() {
@@ -166,7 +174,7 @@ fn every_action_of_the_engine_and_every_refusal_has_a_case() {
         }
     }
     // Our own surface, and what only a look at the host or the daemon adds.
-    let ours = ["policy.", "grant.", "audit.", "token.", "host.mount-unguarded"];
+    let ours = ["policy.", "grant.", "audit.", "token.", "mode.", "host.mount-unguarded"];
     for action in Action::ALL.iter().filter(|action| !ours.iter().any(|ours| action.name().starts_with(ours)))
     {
         assert!(actions.contains(action.name()), "`{action}` has no case");

@@ -325,7 +325,7 @@ pub(super) mod tests {
             Inventory::open(inventory, &directory.path().join("audit.db"), epoch, || [7; 16]).unwrap();
         let judge = Judge {
             identifier: Identifier::new(crate::identity::Settings::default()).unwrap(),
-            directory: Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
+            directory: Arc::new(Directory::new(crate::directory::Settings::default(), epoch).unwrap()),
             policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
             inventory: Arc::new(inventory),
             hostfs: crate::hostfs::HostFs::new(crate::hostfs::Settings::default()),
@@ -428,6 +428,25 @@ pub(super) mod tests {
         let denied = json(&handler.request(claim).await);
         assert_eq!(denied["Allow"], false);
         assert!(denied["Msg"].as_str().unwrap().contains("`X-Wharfinger-Self`"), "{denied}");
+    }
+
+    #[tokio::test]
+    async fn who_asks_who_they_are_is_told_in_place_of_the_version_and_in_place_of_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, epoch);
+        let asking = |uri: &str| {
+            let mut asking = question("GET", uri);
+            asking.request_headers.insert("X-Wharfinger-Whoami".to_owned(), "1".to_owned());
+            asking
+        };
+        let told = json(&handler.request(asking("/v1.41/version")).await);
+        assert_eq!(told["Allow"], false);
+        let message = told["Msg"].as_str().unwrap();
+        let expected = "you are anonymous; groups: none; roles: public; known by: anonymous [";
+        assert!(message.starts_with(expected), "{message}");
+        assert_eq!(json(&handler.request(asking("/_ping")).await), serde_json::json!({"Allow": true}));
+        let denied = json(&handler.request(asking("/v1.41/containers/json")).await);
+        assert!(denied["Msg"].as_str().unwrap().starts_with("anonymous may not container.list"), "{denied}");
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 pub use self::reload::Reload;
@@ -95,7 +96,7 @@ async fn administer(
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
-    let directory = Arc::new(Directory::new(config.directory).context("directory")?);
+    let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
     make_room(&config.audit.database)?;
     let sources = rim::sources();
     let policy = open_policy(&config.policy, &config.audit.database, sources)?;
@@ -130,6 +131,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let admin_access = if config.admin.users { Access::EVERYBODY } else { Access::OWNER };
     let admin_socket = listen(&config.admin.socket, admin_access)?;
     let admin_tcp = admin_address(&config.admin).await?;
+    let login_socket = match &*directory {
+        Directory::Ldap(_) => Some(listen(&config.login.socket, Access::EVERYBODY)?),
+        // Nobody could check a password.
+        Directory::Open | Directory::File(_) => None,
+    };
     let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
     let users = door.map(|door| {
         let (handler, inventory) = (Arc::clone(&handler), Arc::clone(&inventory));
@@ -156,6 +162,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         random: sources.random,
     };
 
+    let has_logins = login_socket.is_some();
     let (stop, stopping) = watch::channel(false);
     let (plugin_listens, plugin_stops) = (plugin_socket.is_some(), stopping.clone());
     let plugin = tokio::spawn(async move {
@@ -163,6 +170,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             crate::plugin::serve(socket, handler, plugin_stops).await;
         }
     });
+    let logins = start_logins(login_socket, &admin, &stopping);
     let admin = tokio::spawn(administer(admin_socket, admin_tcp, admin, stopping.clone()));
     let keys = stopping.clone();
     let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
@@ -178,21 +186,43 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
+    let servers = [Some(plugin), Some(admin), Some(sweeper), Some(keys), logins];
+    ended(servers.into_iter().flatten().collect(), &trail).await;
+    if plugin_listens {
+        socket::remove(&config.plugin.socket);
+    }
+    socket::remove(&config.admin.socket);
+    if has_logins {
+        socket::remove(&config.login.socket);
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Answers logins, where there is a socket for them.
+fn start_logins(
+    socket: Option<UnixListener>,
+    admin: &Admin,
+    stopping: &watch::Receiver<bool>,
+) -> Option<JoinHandle<()>> {
+    let serve = |socket| crate::admin::serve_logins(socket, admin.clone(), stopping.clone());
+    socket.map(serve).map(tokio::spawn)
+}
+
+/// Waits for the last answers, and for their records.
+async fn ended(servers: Vec<JoinHandle<()>>, trail: &Trail) {
+    let all = async {
+        for server in servers {
+            // One that panicked has ended too.
+            drop(server.await);
+        }
+    };
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await, keys.await) })
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
     // What a hung disk still holds was never answered with an allow.
     if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
         warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
     }
-    if plugin_listens {
-        socket::remove(&config.plugin.socket);
-    }
-    socket::remove(&config.admin.socket);
-    info!("stopped");
-    Ok(())
 }

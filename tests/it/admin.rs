@@ -325,7 +325,7 @@ fn other_users_may_do_on_the_socket_what_the_policy_lets_them_and_root_everythin
             .unwrap();
         (
             output.status.code(),
-            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr),
         )
     };
     let (code, said) = as_nobody(&["grant", "add", "user:alice", "developer", "--reason", "joins us"]);
@@ -552,7 +552,7 @@ fn a_role_is_taken_for_a_while_alone_or_with_somebody_elses_approval() {
                      p, role:approves, grant.approve, policy:role/operator, allow\ng, user:bob, role:approves\n";
         fs::write(dir.join("seed.csv"), format!("{}\n{extra}", include_str!("../../rbac/policy.csv")))
             .unwrap();
-        tcp(dir, 20) + &format!("[policy]\nseed = {:?}\n", dir.join("seed.csv"))
+        format!("{}[policy]\nseed = {:?}\n", tcp(dir, 20), dir.join("seed.csv"))
     });
     let token = |user: &str| {
         daemon.ok(&["token", "issue", "--user", user, "--ttl", "1h"]).lines().last().unwrap().to_owned()
