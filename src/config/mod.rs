@@ -194,6 +194,7 @@ mod tests {
         let gateway = crate::gateway::Settings {
             group: Some("docker".to_owned()),
             mode: crate::gateway::Mode(0o660),
+            key_file: Some("/etc/wharfinger/gateway.key".into()),
             docker_socket: Some(crate::inventory::DOCKER_SOCKET.into()),
             ..crate::gateway::Settings::default()
         };

@@ -7,6 +7,7 @@ mod judge;
 mod message;
 mod server;
 mod settings;
+mod signature;
 mod ticket;
 pub mod wire;
 
@@ -16,4 +17,5 @@ pub use handler::{Handler, Sources};
 pub use judge::Judge;
 pub use server::{QUESTION_LIMIT, serve};
 pub use settings::{NAME, SOCKET, Settings};
+pub use signature::{Call as SignedCall, Key, KeyError};
 pub use ticket::{Holder, Ticket, Tickets, Verdict};

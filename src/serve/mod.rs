@@ -18,7 +18,7 @@ use tracing::{info, warn};
 pub use self::reload::Reload;
 use self::socket::Access;
 pub use self::socket::{Inherited, SocketError};
-use self::users::{Door, Users};
+use self::users::Users;
 use crate::admin::Admin;
 use crate::audit::Trail;
 use crate::config::Config;
@@ -87,21 +87,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tickets = Arc::new(Tickets::default());
     let handler =
         Handler::new(config.plugin.clone(), judge, Arc::clone(&trail), sources, Arc::clone(&counters))
-            .behind(Gate { tickets: Arc::clone(&tickets) });
+            .behind(Gate::new(Arc::clone(&tickets), users::key(config.plugin.gateway_key_file.as_deref())?));
     let handler = Arc::new(handler);
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     // A gateway that decides has no plugin behind it, and a plugin nobody who asks it.
-    let alone = config.gateway.as_ref().is_some_and(|gateway| gateway.decide);
+    let alone = config.gateway.as_ref().is_some_and(crate::gateway::Settings::decides);
     let mut listen = |path: &Path| socket::listen(path, Access::OWNER, &mut inherited);
     let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket)?) };
     let admin_socket = listen(&config.admin.socket)?;
-    let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
-    let users = door.map(|door| {
-        let (handler, inventory) = (Arc::clone(&handler), Arc::clone(&inventory));
-        let behind =
-            Behind { daemon: door.daemon(), handler, tickets, inventory, sources, secret: rim::secret };
-        door.serve(behind)
-    });
+    let behind = Behind {
+        daemon: raw_socket,
+        handler: Arc::clone(&handler),
+        tickets,
+        inventory: Arc::clone(&inventory),
+        sources,
+        secret: rim::secret,
+        key: None,
+    };
+    let users = Users::start(config.gateway, behind, &mut inherited)?;
     let admin = Admin {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
