@@ -15,8 +15,17 @@ use crate::identity::TOKEN_HEADER;
 const OURS: &str = "x-wharfinger-";
 
 /// Headers that may be there more than once, because nobody reads only the first or only the last of them.
-const REPEATABLE: &[&str] =
-    &["accept", "accept-encoding", "accept-language", "cookie", "via", "forwarded", "x-forwarded-for"];
+const REPEATABLE: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cookie",
+    "forwarded",
+    "via",
+    // What a build's session offers, one line for each.
+    "x-docker-expose-session-grpc-method",
+    "x-forwarded-for",
+];
 
 /// What `Connection` may say; a header named there would be taken away on the way.
 const CONNECTION_WORDS: &[&str] = &["close", "keep-alive", "upgrade", "te"];

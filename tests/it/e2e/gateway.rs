@@ -139,7 +139,7 @@ fn a_body_in_pieces_is_seen_whole_and_a_post_without_one_says_so() {
     let quay = Quay::open();
     let create = "POST /v1.41/containers/create?name=chunked HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
                   Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
-                  10\r\n{\"Image\":\"busybo\r\n3\r\nx\"}\r\n0\r\n\r\n";
+                  10\r\n{\"Image\":\"busybo\r\n12\r\nx\",\"Cmd\":[\"true\"]}\r\n0\r\n\r\n";
     let answer = quay.raw_as("games", create);
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     let start = "POST /v1.41/containers/chunked/start HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -260,6 +260,8 @@ fn a_daemon_that_ends_and_comes_back_is_told_to_clients_and_found_again() {
     assert_eq!(status, "HTTP/1.1 502 Bad Gateway");
     assert!(body.contains("does not answer; is it running?"), "{body}");
 
+    // It was not let to clean up.
+    fs::remove_file(ground.path().join("docker.pid")).unwrap();
     let _dockerd = Dockerd::start(ground);
     assert_eq!(ask(&mut staying), ("HTTP/1.1 200 OK".to_owned(), "OK".to_owned()));
 }
