@@ -68,7 +68,7 @@ impl Call {
 
     /// Writes so many zeroes, and where `ends`, the end of all writing.
     pub(crate) fn write(&mut self, count: usize, ends: bool) -> anyhow::Result<()> {
-        let chunk = [0; CHUNK];
+        let chunk = vec![0; CHUNK];
         let mut left = count;
         while left > 0 {
             let now = left.min(CHUNK);
@@ -83,7 +83,7 @@ impl Call {
 
     /// Reads to the end of the connection; how many bytes that were.
     pub(crate) fn drain(&mut self) -> anyhow::Result<usize> {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = vec![0; CHUNK];
         let mut count = self.ahead.len();
         loop {
             match self.stream.read(&mut chunk)? {

@@ -69,8 +69,10 @@ fn pings(options: &Options, ground: &Ground) -> anyhow::Result<[Duration; 2]> {
             }
         }
     }
-    taken.each_mut().map(|taken| taken.sort_unstable());
-    Ok(taken.map(|taken| taken[taken.len() / 2]))
+    Ok(taken.map(|mut taken| {
+        taken.sort_unstable();
+        taken[taken.len() / 2]
+    }))
 }
 
 /// The fastest of some rounds on each socket.

@@ -77,7 +77,7 @@ impl Default for Settings {
             key_file: None,
             name_deadline: Duration::from_secs(2),
             name_ttl: Duration::from_mins(1),
-            idle: Duration::from_mins(1),
+            idle: Duration::from_mins(5),
             connections: 4096,
             connections_per_user: 2048,
         }

@@ -34,6 +34,11 @@ use crate::token::Tokens;
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
 
+/// Whether a gateway could be served with these settings; `daemon` is the raw socket unless they name another.
+pub fn check_gateway(settings: &crate::gateway::Settings, daemon: &Path) -> Result<(), SocketError> {
+    users::access(settings, settings.docker_socket.as_deref().unwrap_or(daemon)).map(drop)
+}
+
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config) -> anyhow::Result<()> {
     rim::start_log();

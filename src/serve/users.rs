@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::LAST_ANSWERS;
-use super::socket::{self, Access, Inherited};
+use super::socket::{self, Access, Inherited, SocketError};
 use crate::gateway::{Behind, Counters, Gateway, Settings};
-use crate::plugin::Key;
+use crate::plugin::{Key, KeyError};
 
 /// The gateway, where there is one.
 pub(super) struct Users {
@@ -29,14 +28,7 @@ impl Users {
     ) -> anyhow::Result<Option<Self>> {
         let Some(settings) = settings else { return Ok(None) };
         let daemon = settings.docker_socket.clone().unwrap_or(behind.daemon);
-        if same(&daemon, &settings.socket) {
-            bail!(
-                "`gateway.socket` and the daemon's own socket are both `{}`: move dockerd to another, \
-                 and name it in `inventory.docker_socket`",
-                daemon.display()
-            );
-        }
-        let access = Access::of(settings.mode.0, settings.group.as_deref()).context("gateway")?;
+        let access = access(&settings, &daemon)?;
         let key = key(settings.key_file.as_deref())?;
         let listener = socket::listen(&settings.socket, access, inherited)?;
         let (socket, counters) = (settings.socket.clone(), Arc::new(Counters::default()));
@@ -61,8 +53,16 @@ impl Users {
 }
 
 /// The key of that file, where one is named.
-pub(super) fn key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
-    Ok(file.map(Key::read).transpose()?)
+pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>, KeyError> {
+    file.map(Key::read).transpose()
+}
+
+/// Who may open the socket, which must not be the daemon's own.
+pub(super) fn access(settings: &Settings, daemon: &Path) -> Result<Access, SocketError> {
+    if same(daemon, &settings.socket) {
+        return Err(SocketError::TheDaemons(daemon.to_owned()));
+    }
+    Access::of(settings.mode.0, settings.group.as_deref())
 }
 
 fn same(a: &Path, b: &Path) -> bool {

@@ -178,6 +178,30 @@ fn streams_go_both_ways_and_end_for_themselves() {
 }
 
 #[test]
+fn a_build_that_is_not_permitted_says_so_in_every_way_of_building() {
+    let quay = Quay::open();
+    let context = quay.wharf.ground.path().join("context");
+    fs::create_dir(&context).unwrap();
+    fs::write(context.join("Dockerfile"), "FROM busybox\n").unwrap();
+    let mut classic = quay.as_("mail").command("docker");
+    classic.env("DOCKER_BUILDKIT", "0").arg("build").arg(&context);
+    let (message, _) = denial(classic.output().unwrap().into());
+    assert!(message.starts_with("mail may not image.build"), "{message}");
+
+    // What buildx asks first: an upgrade, HTTP/2 settings, one call; the last frame says that there are no more.
+    let upgrade = "HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n";
+    let http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x03\
+                 \0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let answer = quay.raw_as("mail", &format!("POST /grpc {upgrade}{http2}"));
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(answer.contains("grpc-status") && answer.contains("mail may not build.session"), "{answer}");
+
+    // A session is kept open for a build that says why it is denied.
+    let answer = quay.raw_as("mail", &format!("POST /session {upgrade}"));
+    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
 fn clients_that_are_killed_leave_nothing_behind() {
     let quay = Quay::open();
     quay.docker("root", &["run", "-d", "--name", "idle", "busybox", "sleep", "600"]).ok();

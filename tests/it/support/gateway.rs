@@ -64,7 +64,7 @@ impl Quay {
         self.as_(user).run(arguments)
     }
 
-    /// What the gateway answers a user of the host to these bytes.
+    /// What the gateway answers a user of the host to these bytes, who then sends no more.
     pub(crate) fn raw_as(&self, user: &str, request: &str) -> String {
         self.raw_within(user, &[], request)
     }
@@ -72,7 +72,7 @@ impl Quay {
     /// The same, with a command that runs the client, such as `unshare`.
     pub(crate) fn raw_within(&self, user: &str, wrapper: &[&str], request: &str) -> String {
         let script = "my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; local $/; my $r = <STDIN>; \
-                      syswrite $s, $r; print <$s>";
+                      syswrite $s, $r; shutdown $s, 1; print <$s>";
         let mut client = bounded("setpriv");
         client
             .arg(format!("--reuid={user}"))
