@@ -62,6 +62,11 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the directory `{}`", directory.display()))
 }
 
+fn open_trail(audit: &crate::config::AuditConfig) -> anyhow::Result<Trail> {
+    let settings = crate::audit::Settings::new(&audit.database, rim::stamp());
+    Trail::open(crate::audit::Settings { deadline: audit.deadline, ..settings }).context("audit trail")
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
@@ -74,13 +79,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
     let tokens = Arc::new(tokens.context("tokens")?);
     let identifier = Identifier::with_local(config.identity, tokens.local()).context("identity")?;
-    let trail = Arc::new(
-        Trail::open(crate::audit::Settings {
-            deadline: config.audit.deadline,
-            ..crate::audit::Settings::new(&config.audit.database, rim::stamp())
-        })
-        .context("audit trail")?,
-    );
+    let trail = Arc::new(open_trail(&config.audit)?);
     let counters = Arc::new(Counters::default());
     let raw_socket = config.inventory.docker_socket.clone();
     let inventory = Arc::new(
