@@ -6,6 +6,7 @@ pub mod audit;
 mod check;
 pub mod classify;
 mod client;
+mod directory;
 pub mod judge;
 mod output;
 mod policy;
@@ -92,6 +93,7 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             trail::explain(&id, &trail::Trail::new(source, client)?, output, out)
         }
         Command::Policy(command) => policy::run(command, client, out),
+        Command::Directory(command) => directory::run(command, &client()?, out),
         Command::Token(command) => token::run(command, client, out),
         Command::Status { output } => status::status(&client()?, output, out),
         Command::Reload => status::reload(&client()?, out),

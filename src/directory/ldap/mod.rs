@@ -34,8 +34,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::cache::{Cache, Limits};
-use super::{Canonical, DirectoryError, Explained, Looked, Now, Password, Refused, SettingsError};
+use super::cache::{Cache, Limits, MAX_NAMES};
+use super::{
+    Canonical, DirectoryError, DirectoryStatus, Explained, Looked, Now, Password, Refused, SettingsError,
+};
 use attempts::Attempts;
 use connection::Connection;
 use lookup::{Asking, Trace};
@@ -148,8 +150,16 @@ impl LdapDirectory {
         Ok(())
     }
 
-    pub(super) fn flush(&self, user: Option<&str>) {
-        self.cache.flush(user);
+    pub(super) fn flush(&self, user: Option<&str>) -> usize {
+        self.cache.flush(user)
+    }
+
+    /// How servers, service account and cache are doing.
+    pub(super) fn status(&self) -> DirectoryStatus {
+        let ldap = self.ldap.load();
+        let (servers, account_refused) = ldap.pool.status();
+        let kind = format!("ldap ({})", ldap.profile.preset);
+        DirectoryStatus { kind, servers, account_refused, cache: Some(self.cache.status()) }
     }
 }
 
@@ -184,6 +194,7 @@ fn limits(settings: &LdapSettings) -> Result<Limits, SettingsError> {
         grace: settings.stale_grace,
         call_deadline: settings.call_deadline,
         max_entries: settings.max_entries,
+        max_names: MAX_NAMES,
     })
 }
 
