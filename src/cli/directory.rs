@@ -47,18 +47,14 @@ fn check(told: &Explained, form: Form, out: &mut impl Write) -> anyhow::Result<O
                 ("source", Some(told.source.as_str()).filter(|source| !source.is_empty())),
             ];
             let rows = rows.into_iter().filter_map(|(what, value)| Some((what, shown(value?))));
-            table(
-                &["what", "value"],
-                &rows.map(|(what, value)| vec![what.to_owned(), value]).collect(),
-                out,
-            )?;
+            table(&["what", "value"], rows.map(|(what, value)| vec![what.to_owned(), value]), out)?;
             let groups = told.groups.iter().map(|group| vec![shown(&group.group), shown(&group.via)]);
-            table(&["group", "how"], &groups.collect(), out)?;
+            table(&["group", "how"], groups, out)?;
             let steps = told.steps.iter().map(|step| {
                 let numbers = [step.times.to_string(), step.entries.to_string(), time(step.micros)];
                 [vec![step.what.clone()], numbers.to_vec()].concat()
             });
-            table(&["step", "times", "entries", "time"], &steps.collect(), out)?;
+            table(&["step", "times", "entries", "time"], steps, out)?;
             told.warnings.iter().try_for_each(|warning| writeln!(out, "\nwarning: {}", shown(warning)))?;
         }
     }
@@ -90,9 +86,9 @@ fn status(told: &DirectoryStatus, form: Form, out: &mut impl Write) -> anyhow::R
         ]);
     }
     let rows = rows.into_iter().map(|(what, value)| vec![what.to_owned(), value]);
-    table(&["what", "value"], &rows.collect(), out)?;
+    table(&["what", "value"], rows, out)?;
     let servers = told.servers.iter().map(|server| vec![shown(&server.url), state(server)]);
-    table(&["server", "state"], &servers.collect(), out)?;
+    table(&["server", "state"], servers, out)?;
     Ok(outcome)
 }
 
@@ -113,14 +109,19 @@ fn state(server: &ServerStatus) -> String {
 }
 
 /// A table, with a line before it where something stands above; none where there is nothing in it.
-fn table(heading: &[&str], rows: &[Vec<String>], out: &mut impl Write) -> anyhow::Result<()> {
+fn table(
+    heading: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
         return Ok(());
     }
     if heading.first() != Some(&"what") {
         writeln!(out)?;
     }
-    output::rows(Output::Table, heading, rows, out)
+    output::rows(Output::Table, heading, &rows, out)
 }
 
 fn json(told: &impl Serialize, out: &mut impl Write) -> anyhow::Result<()> {

@@ -289,7 +289,7 @@ impl Ldap {
     ) -> Result<(T, usize), DirectoryError> {
         let closed = |_| unavailable("the daemon is shutting down");
         let _slot = self.slots.acquire().await.map_err(closed)?;
-        let mut last = None;
+        let (mut last, mut lost) = (None, None);
         // Each server once, and once more for a connection that had grown stale.
         for _ in 0..=self.pool.servers() {
             let connection = match self.pool.connection().await {
@@ -300,9 +300,10 @@ impl Ldap {
                 Ok(answer) => return Ok((answer, connection.server)),
                 Err(Failure::Answer(error)) => return Err(error),
                 Err(Failure::Account(reason)) => return Err(DirectoryError::Unavailable(reason)),
+                // Why there is no new connection says more than how the old one ended.
                 Err(Failure::Lost(reason)) => {
                     connection.retire();
-                    last = Some(reason);
+                    lost = Some(reason);
                 }
                 Err(Failure::Server(reason)) => {
                     connection.retire();
@@ -311,7 +312,7 @@ impl Ldap {
                 }
             }
         }
-        Err(DirectoryError::Unavailable(last.unwrap_or_else(|| "no server answers".to_owned())))
+        Err(DirectoryError::Unavailable(last.or(lost).unwrap_or_else(|| "no server answers".to_owned())))
     }
 }
 
