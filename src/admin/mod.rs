@@ -2,6 +2,7 @@
 
 mod act;
 mod directory;
+mod login;
 mod peer;
 mod problem;
 mod routes;
@@ -18,8 +19,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 pub use self::directory::Flushed;
+pub use self::login::{Credentials, serve_logins};
 pub use self::routes::{GatewayStatus, Status};
-pub use self::settings::{SOCKET, Settings};
+pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
 use crate::directory::Directory;
@@ -39,7 +41,7 @@ pub struct Admin {
     pub trail: Arc<Trail>,
     /// The trail's file, for reading.
     pub database: PathBuf,
-    /// Users and groups.
+    /// Users and groups, and who checks passwords.
     pub directory: Arc<Directory>,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
