@@ -13,6 +13,7 @@ shapes! {
         denied: u64, "Calls denied since the start.";
         unrecorded: u64, "Denials whose record could not be written.";
         panics: u64, "Questions that failed inside Wharfinger, each a denial.";
+        directory: String, "How the directory is doing, in one line.";
         trail_failing: Option<String>, "What keeps the trail from being written now.";
         gateway: Option<GatewayStatus>, "The gateway, where there is one.";
     }

@@ -3,6 +3,7 @@
 mod answers;
 mod caller;
 mod change;
+mod directory;
 mod elevate;
 mod extract;
 mod gate;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 pub use self::answers::*;
+pub use self::directory::Flushed;
 pub use self::login::{Credentials, serve_logins};
 pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings, TcpSettings};
 pub use self::shape::{Schemas, Shape};
@@ -67,6 +69,8 @@ pub struct Admin {
     pub trail: Arc<Trail>,
     /// The trail's file, for reading.
     pub database: PathBuf,
+    /// Users and groups, and who checks passwords.
+    pub directory: Arc<Directory>,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
     /// What the gateway has taken in, where there is one.

@@ -95,7 +95,11 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Value {
 }
 
 fn texts(kinds: &[&str]) -> Value {
-    let kinds = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": {"type": "string"}})));
+    let kinds = kinds.iter().map(|kind| {
+        // Records and tokens are described where they are made.
+        let schema = if *kind == "application/json" { json!({}) } else { json!({"type": "string"}) };
+        ((*kind).to_owned(), json!({"schema": schema}))
+    });
     Value::Object(kinds.collect())
 }
 

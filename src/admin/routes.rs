@@ -19,7 +19,9 @@ use super::extract::LONGEST_BODY;
 use super::gate::Wish;
 use super::problem::Problem;
 use super::shape::{Schemas, Shape};
-use super::{Admin, change, elevate, learn, lists, openapi, questions, replay, tokens, trail, versions};
+use super::{
+    Admin, change, directory, elevate, learn, lists, openapi, questions, replay, tokens, trail, versions,
+};
 use crate::authz::Action;
 
 /// What a body is.
@@ -88,6 +90,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/v1/held",              "held",            get(questions::held),     "All that somebody holds.").asks::<HeldAsked>().answers::<Held>(),
         Route::get("/v1/who-can",           "who_can",         get(questions::who_can),  "Who may do something.").asks::<WhoAsked>().answers::<Who>(),
         Route::post("/v1/simulate",         "simulate",        post(questions::simulate), "What calls need, one JSON a line as dockerd asks about them, and what would be decided.").asks::<HeldAsked>().takes_text(&["application/jsonl"]).says(&["application/jsonl"]),
+        Route::get("/v1/directory",         "directory",       get(directory::status),   "How the directory is doing.").says(RECORDS),
+        Route::get("/v1/directory/explain", "directory_user",  get(directory::explain),  "What the directory says about a user, step by step.").asks::<directory::About>().says(RECORDS),
+        Route::post("/v1/directory/flush",  "directory_flush", post(directory::flush),   "Forget what the directory said, about a user or about everybody.").takes::<directory::About>().says(RECORDS).problems(&[(415, "The body is not JSON.")]),
         Route::get("/v1/tokens",            "tokens",          get(tokens::list),        "Tokens of this host that are good.").asks::<tokens::Which>().says(RECORDS),
         Route::post("/v1/tokens",           "issue_token",     post(tokens::issue),      "Issue a token.").takes::<TokenWanted>().says(RECORDS).problems(TOKENS),
         Route::post("/v1/tokens/{id}/revoke", "revoke_token",  post(tokens::revoke),     "Revoke a token: the next call that shows it is denied.").says(RECORDS).problems(TOKENS),
@@ -217,6 +222,8 @@ async fn status(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json
         denied: count(&admin.counters.denied),
         unrecorded: count(&admin.counters.unrecorded),
         panics: count(&admin.counters.panics),
+        directory: admin.directory.status().summary(),
+        directory: admin.directory.status().summary(),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
         gateway: admin.gateway.as_deref().map(|gateway| GatewayStatus {
             open: count(&gateway.open),

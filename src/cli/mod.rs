@@ -10,6 +10,7 @@ mod check;
 pub mod classify;
 mod client;
 mod device;
+mod directory;
 mod docker_config;
 mod elevate;
 mod import;
@@ -130,6 +131,7 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             let client = client()?;
             can::allow_from(&trail::get(&client, &id)?, role, yes, &change, &client, out)
         }
+        Command::Directory(command) => directory::run(command, &client()?, out),
         Command::Login(args) => login::login(&args, &config_of_a_user(cli.config.as_deref())?.login, out),
         Command::Logout { docker_config } => login::logout(docker_config.as_deref(), out),
         Command::Whoami(args) => login::whoami(&args, out),

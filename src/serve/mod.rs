@@ -20,7 +20,7 @@ use tracing::{info, warn};
 pub use self::reload::Reload;
 use self::socket::Access;
 pub use self::socket::{Inherited, SocketError};
-use self::users::{Door, Users};
+use self::users::Users;
 use crate::admin::{Admin, TlsOrPlain};
 use crate::audit::Trail;
 use crate::config::{AuditConfig, Config, PolicyConfig};
@@ -35,6 +35,11 @@ use crate::token::Tokens;
 
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
+
+/// Whether a gateway could be served with these settings; `daemon` is the raw socket unless they name another.
+pub fn check_gateway(settings: &crate::gateway::Settings, daemon: &Path) -> Result<(), SocketError> {
+    users::access(settings, settings.docker_socket.as_deref().unwrap_or(daemon)).map(drop)
+}
 
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -120,11 +125,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tickets = Arc::new(Tickets::default());
     let handler =
         Handler::new(config.plugin.clone(), judge, Arc::clone(&trail), sources, Arc::clone(&counters))
-            .behind(Gate { tickets: Arc::clone(&tickets) });
+            .behind(Gate::new(Arc::clone(&tickets), users::key(config.plugin.gateway_key_file.as_deref())?));
     let handler = Arc::new(handler);
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     // A gateway that decides has no plugin behind it, and a plugin nobody who asks it.
-    let alone = config.gateway.as_ref().is_some_and(|gateway| gateway.decide);
+    let alone = config.gateway.as_ref().is_some_and(crate::gateway::Settings::decides);
     let mut listen = |path: &Path, access| socket::listen(path, access, &mut inherited);
     let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket, Access::OWNER)?) };
     // Who is let in is then decided for each; the file mode is only the first door.
@@ -134,15 +139,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let login_socket = match &*directory {
         Directory::Ldap(_) => Some(listen(&config.login.socket, Access::EVERYBODY)?),
         // Nobody could check a password.
-        Directory::Open | Directory::File(_) => None,
+        Directory::Open | Directory::File(_) | Directory::Nss(_) => None,
     };
-    let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
-    let users = door.map(|door| {
-        let (handler, inventory) = (Arc::clone(&handler), Arc::clone(&inventory));
-        let behind =
-            Behind { daemon: door.daemon(), handler, tickets, inventory, sources, secret: rim::secret };
-        door.serve(behind)
-    });
+    let behind = Behind {
+        daemon: raw_socket,
+        handler: Arc::clone(&handler),
+        tickets,
+        inventory: Arc::clone(&inventory),
+        sources,
+        secret: rim::secret,
+        key: None,
+    };
+    let users = Users::start(config.gateway, behind, &mut inherited)?;
     let admin = Admin {
         state: crate::admin::State::new(&config.admin),
         settings: config.admin.clone(),
@@ -153,6 +161,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
         database: config.audit.database,
+        directory: Arc::clone(&directory),
         counters,
         gateway: users.as_ref().map(Users::counters),
         reload: reload.as_action(),
