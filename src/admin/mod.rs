@@ -69,8 +69,6 @@ pub struct Admin {
     pub trail: Arc<Trail>,
     /// The trail's file, for reading.
     pub database: PathBuf,
-    /// Users and groups, and who checks passwords.
-    pub directory: Arc<Directory>,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
     /// What the gateway has taken in, where there is one.

@@ -223,7 +223,6 @@ async fn status(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json
         unrecorded: count(&admin.counters.unrecorded),
         panics: count(&admin.counters.panics),
         directory: admin.directory.status().summary(),
-        directory: admin.directory.status().summary(),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
         gateway: admin.gateway.as_deref().map(|gateway| GatewayStatus {
             open: count(&gateway.open),

@@ -342,23 +342,6 @@ pub(super) struct FilterArgs {
     pub(super) until: Option<String>,
 }
 
-/// Reading the policy.
-#[derive(Debug, Subcommand)]
-pub(super) enum PolicyCommand {
-    /// Print the policy in force, as Casbin CSV
-    Export {
-        /// Print this file's policy in canonical form instead of the running daemon's
-        #[arg(long, value_name = "FILE")]
-        policy: Option<PathBuf>,
-    },
-    /// Check a policy file: names, patterns, circles
-    #[command(after_help = "Example: wharfinger policy check rbac/policy.csv")]
-    Check {
-        /// The file
-        file: PathBuf,
-    },
-}
-
 /// Asking about the directory.
 #[derive(Debug, Subcommand)]
 pub(super) enum DirectoryCommand {

@@ -161,7 +161,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
         database: config.audit.database,
-        directory: Arc::clone(&directory),
         counters,
         gateway: users.as_ref().map(Users::counters),
         reload: reload.as_action(),

@@ -146,7 +146,7 @@ fn roles_and_grants_are_changed_by_command_and_in_force_at_once() {
     assert!(daemon.refused(&["role", "show", "contractor"]).contains("there is no role `contractor`"));
 
     let records = daemon.admin_records();
-    assert_eq!(records.len(), 9, "{records:#?}");
+    assert_eq!(records.len(), 8, "{records:#?}");
     assert!(records.iter().all(|[who, .., decision]| who == "root" && decision == "permit"), "{records:#?}");
     let expected = ["root", "grant.write", "policy:role/contractor", "permit"].map(str::to_owned);
     assert!(records.contains(&expected), "{records:#?}");
