@@ -76,6 +76,11 @@ fn open_trail(config: &AuditConfig) -> anyhow::Result<Arc<Trail>> {
     Ok(Arc::new(Trail::open(settings).context("audit trail")?))
 }
 
+/// Who may open the admin socket; who is let in is then decided for each.
+fn admin_access(settings: &crate::admin::Settings) -> Access {
+    if settings.users { Access::EVERYBODY } else { Access::OWNER }
+}
+
 /// Listens on the address for administrators, where there is to be one.
 async fn admin_address(settings: &crate::admin::Settings) -> anyhow::Result<Option<TlsOrPlain>> {
     match &settings.tcp {
@@ -132,9 +137,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let alone = config.gateway.as_ref().is_some_and(crate::gateway::Settings::decides);
     let mut listen = |path: &Path, access| socket::listen(path, access, &mut inherited);
     let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket, Access::OWNER)?) };
-    // Who is let in is then decided for each; the file mode is only the first door.
-    let admin_access = if config.admin.users { Access::EVERYBODY } else { Access::OWNER };
-    let admin_socket = listen(&config.admin.socket, admin_access)?;
+    let admin_socket = listen(&config.admin.socket, admin_access(&config.admin))?;
     let admin_tcp = admin_address(&config.admin).await?;
     let login_socket = match &*directory {
         Directory::Ldap(_) => Some(listen(&config.login.socket, Access::EVERYBODY)?),
