@@ -12,6 +12,7 @@ mod canary;
 mod cli;
 mod differential;
 mod e2e;
+mod gateway;
 mod harness;
 mod hostile_ldap;
 mod ldap;
