@@ -39,11 +39,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "USER")]
         user: Option<String>,
     },
-    /// Read dockerd's questions, one JSON a line, and print what each needs
-    #[command(
-        after_help = "Example: echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify"
-    )]
-    Classify,
+    /// Read dockerd's questions and print what each needs, or why it is refused
+    #[command(after_help = CLASSIFY_HELP)]
+    Classify(ClassifyArgs),
     /// As classify, with the decision that a policy makes for a user
     #[command(after_help = "Exit code 0 whatever the verdicts.\n\
                             Example: wharfinger judge --as alice --group developers --policy rbac/policy.csv < questions.jsonl")]
@@ -96,6 +94,51 @@ pub(super) enum Command {
         /// An existing directory
         directory: PathBuf,
     },
+}
+
+const CLASSIFY_HELP: &str = "\
+A question is the JSON that dockerd sends a plugin: RequestMethod, RequestUri, RequestHeaders (a map) and RequestBody
+(in base64), of which what is empty may be left out. Any number of them are read from standard input, one a line or
+spread over lines.
+
+For each question one line is printed: {\"operation\":NAME,\"requirements\":[{\"action\":NAME,\"resource\":KIND:NAME},…],
+\"refused\":null}. A refused call has no requirements and \"refused\":{\"code\":WORD,\"message\":TEXT}; the code of what is no
+question is `question-invalid`. `-o text` prints the same as `= action resource` and `! code message`, and an empty line
+after each question. Exit code 0 whatever the answers.
+
+A POST or PUT without a body must say `Content-Length: 0`, as every client does.
+
+Examples:
+  echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify
+  wharfinger classify -o text < question.json";
+
+/// How calls are seen, and how the answers are printed.
+#[derive(Debug, Args)]
+pub(super) struct ClassifyArgs {
+    /// Where the calls were seen: by dockerd's question alone, or by the gateway first
+    #[arg(long, value_enum, default_value_t = DoorArg::Plugin)]
+    pub(super) door: DoorArg,
+    /// How to print the answers
+    #[arg(long, short, value_enum, default_value_t = Answers::Json)]
+    pub(super) output: Answers,
+}
+
+/// Where a call was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoorArg {
+    /// In dockerd's question alone
+    Plugin,
+    /// By the gateway, too, which refuses what dockerd does not show
+    Gateway,
+}
+
+/// How answers to questions are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Answers {
+    /// One JSON object a line
+    Json,
+    /// A line each requirement or refusal
+    Text,
 }
 
 /// For whom, and by which policy.

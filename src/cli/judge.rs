@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::classify::{self, Line};
 use crate::authz::{Cause, Decision, Finding, Subject};
+use crate::engine::Door;
 use crate::policy::Loaded;
 
 /// One line of output: what `classify` says, and the decision.
@@ -51,7 +52,7 @@ pub fn run(input: impl BufRead, output: impl Write, loaded: &Loaded, subject: &S
 }
 
 fn judge(line: &[u8], loaded: &Loaded, subject: &Subject) -> Judged {
-    let (line, classified) = classify::answer(line);
+    let (line, classified) = classify::answer(line, Door::Plugin);
     // Fail closed: what is not understood is denied, whoever asks.
     let refused = || {
         let cause = line.refused.as_ref().map(|refused| Cause::Refused(refused.code));

@@ -21,6 +21,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Cli, Command};
 use crate::authz::Subject;
 use crate::config::Config;
+use crate::engine::Door;
 
 /// What a command ends with; scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +66,15 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Check { user } => check::run(cli.config.as_deref(), user.as_deref(), out),
-        Command::Classify => {
-            classify::run(io::stdin().lock(), out)?;
+        Command::Classify(args) => {
+            let door = match args.door {
+                args::DoorArg::Plugin => Door::Plugin,
+                args::DoorArg::Gateway => Door::Gateway,
+            };
+            match args.output {
+                args::Answers::Json => classify::run(io::stdin().lock(), out, door)?,
+                args::Answers::Text => classify::run_as_text(io::stdin().lock(), out, door)?,
+            }
             Ok(Outcome::Done)
         }
         Command::Judge(args) => {

@@ -7,7 +7,9 @@ use crate::authz::{Action, Requirements, Resource};
 mod body;
 mod classify;
 mod conformance;
-#[cfg(fuzzing)]
+#[cfg(test)]
+pub(crate) mod corpora;
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod hostpath;
 mod json;
@@ -23,6 +25,11 @@ mod uri;
 pub use body::Body;
 pub use classify::classify;
 pub use recognise::{Recognised, recognise};
+
+/// The canonical form of an image's name as the daemon lists it; `None` for what is no name, such as `<none>:<none>`.
+pub fn canonical_image(text: &str) -> Option<String> {
+    reference::parse(text).ok().map(|name| name.canonical())
+}
 
 /// Whether mounting the host path gives the host away; the path without links and in its one spelling.
 pub fn is_sensitive_path(path: &str) -> bool {

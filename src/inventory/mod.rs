@@ -6,8 +6,10 @@
 
 mod daemon;
 mod expected;
+mod images;
 mod learn;
 mod lookup;
+mod meanings;
 mod objects;
 mod passes;
 mod records;

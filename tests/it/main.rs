@@ -6,6 +6,7 @@
 
 mod support;
 
+mod active_directory;
 mod architecture;
 mod audit;
 mod canary;
@@ -14,8 +15,10 @@ mod differential;
 mod e2e;
 mod gateway;
 mod harness;
+mod hostile_domain;
 mod hostile_ldap;
 mod ldap;
 mod load;
 mod login;
+mod posix;
 mod recordings;

@@ -15,7 +15,7 @@ fields! {
     }
 }
 
-/// moby `network.EndpointSettings`; what the daemon fills in itself is harmless.
+/// moby `network.EndpointSettings`; what the daemon fills in itself is harmless but for the network's ID.
 const ENDPOINT: &[&str] = &[
     "IPAMConfig",
     "Links",
@@ -77,6 +77,14 @@ pub(super) fn links(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Resul
     Ok(())
 }
 
+/// The network that the daemon joins in place of the one that is named: where the settings have an
+/// ID, or another name, in the place of one, that is what it looks for.
+pub(super) fn instead_of<'a>(name: &str, settings: &'a Json, path: &str) -> Result<Option<&'a str>, Refusal> {
+    let id = settings.as_fields(path, ENDPOINT)?.text("NetworkID")?;
+    let asked = !id.is_empty() && !matches!(name, "default" | "bridge" | "host" | "none");
+    Ok(asked.then_some(id))
+}
+
 fn endpoints(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     for (network_name, settings) in fields.map(name)?.entries() {
         network(needs, network_name);
@@ -85,10 +93,13 @@ fn endpoints(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), R
     Ok(())
 }
 
-/// Adds what a container asks for on one network.
-pub(super) fn endpoint(needs: &mut Needs, network: &str, settings: &Json, path: &str) -> Result<(), Refusal> {
+/// Adds what a container asks for on the network of that name.
+pub(super) fn endpoint(needs: &mut Needs, name: &str, settings: &Json, path: &str) -> Result<(), Refusal> {
     let endpoint = settings.as_fields(path, ENDPOINT)?;
     needs.note_unknown(&endpoint);
+    let instead = instead_of(name, settings, path)?;
+    network(needs, instead.unwrap_or_default());
+    let network = instead.unwrap_or(name);
     let addresses = endpoint.within("IPAMConfig", ENDPOINT_IPAM.names)?;
     ENDPOINT_IPAM.read_fields(needs, &addresses)?;
     let chosen = ENDPOINT_IPAM.names.iter().any(|field| !addresses.get(field).is_zero());

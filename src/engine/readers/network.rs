@@ -1,6 +1,6 @@
 //! Networks: drivers, options and addresses that reach beyond the containers on them.
 
-use super::endpoint::{endpoint, network};
+use super::endpoint::{endpoint, instead_of, network};
 use super::needs::Needs;
 use super::shapes::{flag, text, text_map};
 use super::table::{elsewhere, fields};
@@ -57,7 +57,11 @@ pub(in crate::engine) fn connect(request: &Request<'_>) -> Result<Needs, Refusal
     if request.name() == "host" {
         needs.add(Action::HostNamespace, "net");
     }
-    endpoint(&mut needs, request.name(), fields.get("EndpointConfig"), "EndpointConfig")?;
+    let settings = fields.get("EndpointConfig");
+    if let Some(other) = instead_of(request.name(), settings, "EndpointConfig")? {
+        needs.add(request.operation, other);
+    }
+    endpoint(&mut needs, request.name(), settings, "EndpointConfig")?;
     Ok(needs)
 }
 

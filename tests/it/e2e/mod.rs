@@ -3,6 +3,7 @@
 mod directory;
 mod failing;
 mod gateway;
+mod names;
 mod ownership;
 mod paths;
 mod people;
