@@ -96,9 +96,9 @@ impl Both {
         fs::create_dir(&place).unwrap();
         let came = lines.iter().map(|line| self.one(line, docker, &place)).collect();
         fs::remove_dir_all(&place).unwrap();
-        let left = docker.run(&["ps", "--all", "--quiet", "--no-trunc"]).ok();
-        let left = left + &docker.run(&["volume", "ls", "--quiet"]).ok();
-        assert_eq!(left, "", "a table takes away what it made");
+        let containers = docker.run(&["ps", "--all", "--quiet", "--no-trunc"]).ok();
+        let volumes = docker.run(&["volume", "ls", "--quiet"]).ok();
+        assert_eq!(containers + volumes.as_str(), "", "a table takes away what it made");
         came
     }
 

@@ -1,6 +1,5 @@
 //! The handle by which the plugin knows a call of the gateway's: nobody else gets anything for it.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! A second request hidden in a first one, in every way that parsers were ever found to disagree: none reaches the daemon.
 
-use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
 
 use super::both::Both;
 use crate::support::http;
@@ -216,7 +214,7 @@ fn statuses(answer: &str) -> Vec<&str> {
 fn answers(both: &Both, user: &str, requests: &[String]) -> Vec<String> {
     const CLIENT: &str = r#"
         my ($socket, @requests) = @ARGV; my @open;
-        for (@requests) { my $s = IO::Socket::UNIX->new(Peer => $socket) or die $!; syswrite $s, pack("H*", $_); push @open, $s }
+        for (@requests) { my $s = IO::Socket::UNIX->new(Peer => $socket) or die $!; syswrite $s, pack("H*", $_); shutdown $s, 1; push @open, $s }
         for my $s (@open) { local $/; my $answer = <$s> // ""; print unpack("H*", $answer), "\n" }
     "#;
     let mut client = bounded("setpriv");

@@ -10,6 +10,9 @@ use crate::support::http;
 
 const WATCHERS: usize = 40;
 
+/// Containers that have a label `route`.
+const LABELLED: &str = "/v1.41/containers/json?all=1&filters=%7B%22label%22%3A%5B%22route%22%5D%7D";
+
 #[test]
 fn every_watcher_is_told_of_every_event_and_finds_what_it_is_about() {
     let both = Both::open();
@@ -20,7 +23,7 @@ fn every_watcher_is_told_of_every_event_and_finds_what_it_is_about() {
     for watcher in &mut watchers {
         assert!(next(watcher).contains("\"Action\":\"create\""));
     }
-    let listed = http::get(&socket, "/v1.41/containers/json?all=1&filters={\"label\":[\"route\"]}").unwrap();
+    let listed = http::get(&socket, LABELLED).unwrap();
     assert!(listed.1.contains("\"route\":\"here\""), "{listed:?}");
 
     both.directly().run(&["rm", "new"]).ok();
