@@ -17,7 +17,7 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
     ("HEAD", "/_ping", "", ""),
     ("GET", "/version", "", ""),
     ("GET", "/v1.41/version", "User-Agent: Go-http-client/1.1\r\n", ""),
-    ("GET", "/v1.41/containers/json?all=1&filters=%7B%22name%22%3A%5B%22web%22%5D%7D", "", ""),
+    ("GET", "/v1.41/containers/json?all=1&filters=%7B%22name%22%3A%5B%22nobody%22%5D%7D", "", ""),
     ("GET", "/v1.41/containers/web/json?size=true", "Accept-Encoding: gzip\r\n", ""),
     ("GET", "/v1.41/containers/nobody/json", "", ""),
     ("GET", "/v1.41/containers/web/logs?stdout=1&stderr=1&timestamps=0&follow=0", "", ""),

@@ -207,7 +207,8 @@ fn filled(trick: &str) -> String {
 
 /// The status of each answer.
 fn statuses(answer: &str) -> Vec<&str> {
-    answer.split("HTTP/1.1 ").skip(1).map(|rest| rest.split(' ').next().unwrap_or_default()).collect()
+    let after = answer.split("HTTP/1.").skip(1).filter_map(|rest| rest.get(2..5));
+    after.filter(|status| status.bytes().all(|byte| byte.is_ascii_digit())).collect()
 }
 
 /// What the gateway answers a user of the host to each of these, on connections of their own, at the same time.
