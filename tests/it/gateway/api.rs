@@ -27,7 +27,7 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
     ("GET", "/v1.41/images/busybox/json", "", ""),
     ("GET", "/v1.41/images/busybox:latest/history", "", ""),
     ("GET", "/v1.41/volumes", "", ""),
-    ("GET", "/v1.41/networks?filters=%7B%22type%22%3A%7B%22builtin%22%3Atrue%7D%7D", "", ""),
+    ("GET", "/v1.41/networks?filters=%7B%22name%22%3A%5B%22none%22%5D%7D", "", ""),
     ("GET", "/v1.41/events?since=1&until=2", "", ""),
     ("GET", "/v1.41/nodes", "", ""),
     ("POST", "/v1.41/containers/nobody/wait?condition=removed", "", ""),
