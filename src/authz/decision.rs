@@ -10,6 +10,9 @@ use super::{Effect, Requirement};
 pub enum Decision {
     /// Every requirement is granted; what granted each.
     Permit(Vec<Finding>),
+    /// The same, but a list is granted for some things only: whoever passes the answer on must leave the others out.
+    /// Only [`super::Index::decide_in_part`] gives it.
+    PermitInPart(Vec<Finding>),
     /// Something is missing, denied or wrong.
     Deny(Denial),
 }
@@ -79,7 +82,7 @@ impl Decision {
     /// What decided each requirement.
     pub fn findings(&self) -> &[Finding] {
         match self {
-            Self::Permit(findings) => findings,
+            Self::Permit(findings) | Self::PermitInPart(findings) => findings,
             Self::Deny(denial) => &denial.findings,
         }
     }
@@ -87,7 +90,7 @@ impl Decision {
     /// The denial, if it is one.
     pub fn denial(&self) -> Option<&Denial> {
         match self {
-            Self::Permit(_) => None,
+            Self::Permit(_) | Self::PermitInPart(_) => None,
             Self::Deny(denial) => Some(denial),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::decision::{Cause, DecidedBy, Decision, Denial, Finding};
 use super::{
     Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
-    Subject,
+    Sight, Subject,
 };
 
 /// One policy version, compiled for deciding; immutable.
@@ -97,6 +97,38 @@ impl Index {
         Decision::Deny(denial(subject, verb, findings))
     }
 
+    /// Decides a call whose answer is filtered before anybody sees it: a list needs no more than some of its kind.
+    ///
+    /// Only for whoever then shows nothing but what [`Index::sight`] lets the subject see.
+    pub fn decide_in_part(&self, subject: &Subject, verb: &str, requirements: &Requirements) -> Decision {
+        let mut denial = match self.decide(subject, verb, requirements) {
+            Decision::Deny(denial) => denial,
+            permit @ (Decision::Permit(_) | Decision::PermitInPart(_)) => return permit,
+        };
+        let principals = subject.principals();
+        let held = self.held(&principals);
+        for finding in denial.findings.iter_mut().filter(|finding| !finding.is_granted()) {
+            match find_in_part(&held, subject, &finding.requirement) {
+                Some(by) => finding.decided_by = Some(by),
+                None => return self.decide(subject, verb, requirements),
+            }
+        }
+        Decision::PermitInPart(denial.findings)
+    }
+
+    /// What the subject may see, for filtering answers.
+    pub fn sight(&self, subject: &Subject) -> Sight {
+        let principals = subject.principals();
+        let held = self.held(&principals);
+        Sight::new(subject, |action| {
+            held.iter()
+                .filter_map(|holder| holder.role.permissions.get(&action))
+                .flatten()
+                .map(|permission| (permission.effect, permission.resource.clone()))
+                .collect()
+        })
+    }
+
     /// The requirements whose decision depends on who created their resource.
     ///
     /// Whoever looks creators up can leave all others alone: for a subject without scopes, this is empty.
@@ -155,6 +187,33 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
                     return Some(decided_by(held, at, permission));
                 }
                 Effect::Allow if allowed.is_none() && permission.resource.covers(resource, relation) => {
+                    allowed = Some((at, permission));
+                }
+                Effect::Deny | Effect::Allow => {}
+            }
+        }
+    }
+    allowed.map(|(at, permission)| decided_by(held, at, permission))
+}
+
+/// The permission that grants a list for some things of its kind, unless all of them are denied.
+fn find_in_part(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Option<DecidedBy> {
+    let resource = &requirement.resource;
+    if !Sight::is_list(requirement.action) || resource.name != super::Resource::ANY {
+        return None;
+    }
+    let mut allowed = None;
+    for (at, holder) in held.iter().enumerate() {
+        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
+        for permission in permissions {
+            let pattern = &permission.resource;
+            match permission.effect {
+                Effect::Deny if pattern.is_all_of(resource.kind) => return None,
+                // Nobody known has created nothing.
+                Effect::Allow if pattern.is_scope() && subject.user.is_none() => {}
+                Effect::Allow
+                    if allowed.is_none() && pattern.kind().is_none_or(|kind| kind == resource.kind) =>
+                {
                     allowed = Some((at, permission));
                 }
                 Effect::Deny | Effect::Allow => {}

@@ -7,6 +7,7 @@ mod pattern;
 mod requirement;
 mod resource;
 mod rules;
+mod sight;
 mod subject;
 
 pub use action::Action;
@@ -16,4 +17,5 @@ pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};
 pub use resource::{Kind, Owner, Resource};
 pub use rules::{Actions, Effect, Grant, MAX_DEPTH, Permission, Principal, Rules, RulesError};
+pub use sight::Sight;
 pub use subject::Subject;

@@ -102,6 +102,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it covers everything of a kind.
+    pub fn is_all_of(&self, kind: Kind) -> bool {
+        self.kind.is_none_or(|own| own == kind) && self.name == Name::Any
+    }
+
     /// Whether a permission to allow this pattern covers the resource.
     pub fn covers(&self, resource: &Resource, relation: Relation) -> bool {
         if self.kind.is_some_and(|kind| kind != resource.kind) {

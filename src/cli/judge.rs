@@ -71,7 +71,9 @@ fn judge(line: &[u8], loaded: &Loaded, subject: &Subject) -> Judged {
 fn verdict(decision: Decision) -> Verdict {
     let findings = decision.findings().iter().map(found).collect();
     match decision {
-        Decision::Permit(_) => Verdict { permit: true, findings, ..Verdict::default() },
+        Decision::Permit(_) | Decision::PermitInPart(_) => {
+            Verdict { permit: true, findings, ..Verdict::default() }
+        }
         Decision::Deny(denial) => Verdict {
             permit: false,
             cause: Some(denial.cause.name()),

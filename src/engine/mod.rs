@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::authz::{Action, Requirements, Resource};
 
+mod anchors;
 mod body;
 mod classify;
 mod conformance;
@@ -11,6 +12,7 @@ mod conformance;
 pub mod fuzzing;
 mod hostpath;
 mod json;
+mod labels;
 mod matching;
 mod properties;
 mod query;
@@ -20,9 +22,17 @@ mod reference;
 mod routes;
 mod uri;
 
+pub use anchors::anchors;
 pub use body::Body;
 pub use classify::classify;
+use json::Json;
+pub(crate) use labels::{is_field, is_reserved_label};
 pub use recognise::{Recognised, recognise};
+
+/// The name of an image or a managed plugin as resources have it; `None` for what is no name.
+pub fn image_name(text: &str) -> Option<String> {
+    reference::parse(text).ok().map(|name| name.canonical())
+}
 
 /// One Engine API call, as the question or the gateway shows it.
 #[derive(Clone, Copy, Debug)]
@@ -130,5 +140,6 @@ refusal_codes! {
     BodyForm        "body-form"        "a form body could override the query unseen";
     BodyAmbiguous   "body-ambiguous"   "the body could be read in two ways";
     BodyInvalid     "body-invalid"     "the body is not what the operation takes";
+    LabelReserved   "label-reserved"   "a label of the gateway's own was set by the client";
     ReferenceInvalid "reference-invalid" "an image reference that the daemon would not accept";
 }

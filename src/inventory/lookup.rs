@@ -70,6 +70,16 @@ pub(super) fn has_names(kind: Kind) -> bool {
 /// All of them, and not only the one it takes now: a name can be freed between our question and the daemon's own
 /// look-up, and then the beginning of another object's ID counts.
 pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Result<Vec<String>, AskError> {
+    let found = identities(daemon, kind, text).await?;
+    Ok(found.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The same, each with all names that it has.
+pub(super) async fn identities(
+    daemon: &Daemon,
+    kind: Kind,
+    text: &str,
+) -> Result<Vec<(String, Vec<String>)>, AskError> {
     let Some(listing) = listing(kind) else { return Ok(Vec::new()) };
     // The daemon gives no object another name than of these characters.
     if !is_name(text) {
@@ -89,19 +99,23 @@ pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Resul
     };
     // A filter may say more than was asked.
     found.retain(|object| object.could_be(text));
-    let mut ids: Vec<String> = found.into_iter().map(|object| object.id).collect();
-    ids.sort();
-    ids.dedup();
-    Ok(ids)
+    let mut things: Vec<(String, Vec<String>)> = found.into_iter().map(Listed::identity).collect();
+    things.sort();
+    things.dedup();
+    Ok(things)
 }
 
 /// The container that another one has linked under a name of its own, `other/alias`; no list finds it by that.
-async fn through_link(daemon: &Daemon, listing: &Listing, name: &str) -> Result<Vec<String>, AskError> {
+async fn through_link(
+    daemon: &Daemon,
+    listing: &Listing,
+    name: &str,
+) -> Result<Vec<(String, Vec<String>)>, AskError> {
     if listing.kind != Kind::Container {
         return Ok(Vec::new());
     }
     match daemon.get(&format!("/containers/{name}/json"), ANSWER_LIMIT).await? {
-        (hyper::StatusCode::OK, body) => Ok(vec![serde_json::from_slice::<Listed>(&body)?.id]),
+        (hyper::StatusCode::OK, body) => Ok(vec![serde_json::from_slice::<Listed>(&body)?.identity()]),
         (hyper::StatusCode::NOT_FOUND, _) => Ok(Vec::new()),
         (status, _) => Err(AskError::Status(status)),
     }
@@ -152,7 +166,8 @@ async fn list(
     Ok(serde_json::from_slice(&get(daemon, &target, ANSWER_LIMIT).await?)?)
 }
 
-async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body::Bytes, AskError> {
+/// The answer to `GET target`, if it is one.
+pub(super) async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body::Bytes, AskError> {
     match daemon.get(target, limit).await? {
         (hyper::StatusCode::OK, body) => Ok(body),
         (status, _) => Err(AskError::Status(status)),
@@ -160,6 +175,13 @@ async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body:
 }
 
 impl Listed {
+    /// The ID and all names, without the slash that the daemon puts before a container's.
+    fn identity(self) -> (String, Vec<String>) {
+        let names = self.names.into_iter().flatten().chain([self.name]);
+        let names = names.chain(self.spec.map(|spec| spec.name)).filter(|name| !name.is_empty());
+        (self.id, names.map(|name| name.strip_prefix('/').unwrap_or(&name).to_owned()).collect())
+    }
+
     fn could_be(&self, text: &str) -> bool {
         let spec = self.spec.as_ref().map(|spec| spec.name.as_str());
         let mut names = self.names.iter().flatten();

@@ -126,8 +126,16 @@ impl Judge {
         match read {
             Ok(mut classified) => {
                 self.inventory.resolve(&policy.index, &judged.subject, &mut classified.requirements).await;
-                judged.decision =
-                    policy.index.decide(&judged.subject, classified.verb, &classified.requirements);
+                let (index, subject) = (&policy.index, &judged.subject);
+                judged.decision = match shown {
+                    // The gateway shows of a list only what the subject may see.
+                    Shown::Ticket(_) => {
+                        index.decide_in_part(subject, classified.verb, &classified.requirements)
+                    }
+                    Shown::Nothing | Shown::Forgery => {
+                        index.decide(subject, classified.verb, &classified.requirements)
+                    }
+                };
                 judged.classified = Some(classified);
             }
             // What could not be read, or could be read in two ways, is not asked of any role.
