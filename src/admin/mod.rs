@@ -1,9 +1,11 @@
 //! The admin socket: what the command line asks of the running daemon.
 
+mod act;
 mod peer;
 mod problem;
 mod routes;
 mod settings;
+mod tokens;
 mod trail;
 
 use std::path::PathBuf;
@@ -14,12 +16,13 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
-pub use self::routes::Status;
+pub use self::routes::{GatewayStatus, Status};
 pub use self::settings::{SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
 use crate::plugin::Counters;
 use crate::policy::Store;
+use crate::token::Tokens;
 
 /// What a reload does: the new policy version, or what stayed as it was.
 pub type ReloadAction = Arc<dyn Fn() -> Result<String, Vec<String>> + Send + Sync>;
@@ -35,12 +38,18 @@ pub struct Admin {
     pub database: PathBuf,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
+    /// What the gateway has taken in, where there is one.
+    pub gateway: Option<Arc<crate::gateway::Counters>>,
     /// Reads policy and directory again.
     pub reload: ReloadAction,
     /// When the daemon started.
     pub started: Timestamp,
+    /// This host's own tokens.
+    pub tokens: Arc<Tokens>,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// Ten random bytes.
+    pub random: fn() -> [u8; 10],
 }
 
 impl std::fmt::Debug for Admin {

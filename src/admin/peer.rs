@@ -22,6 +22,15 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
+/// Who was let through.
+#[derive(Clone, Debug)]
+pub(super) struct Administrator {
+    /// For records: `root`, or the uid.
+    pub(super) name: String,
+    /// As the kernel says.
+    pub(super) uid: u32,
+}
+
 /// The user id that this process runs as.
 pub(super) fn own_uid() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|own| own.uid())
@@ -31,12 +40,15 @@ pub(super) fn own_uid() -> Option<u32> {
 pub(super) async fn only_administrators(
     State(own): State<Option<u32>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match peer {
-        Some(0) => next.run(request).await,
-        Some(uid) if Some(uid) == own => next.run(request).await,
+        Some(uid) if uid == 0 || Some(uid) == own => {
+            let name = if uid == 0 { "root".to_owned() } else { format!("uid:{uid}") };
+            request.extensions_mut().insert(Administrator { name, uid });
+            next.run(request).await
+        }
         // An unknown peer is nobody.
         Some(_) | None => Problem::new(
             StatusCode::FORBIDDEN,

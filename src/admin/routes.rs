@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
-use super::{Admin, peer, trail};
+use super::{Admin, peer, tokens, trail};
 
 /// What the daemon is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,27 @@ pub struct Status {
     pub panics: u64,
     /// What keeps the trail from being written now.
     pub trail_failing: Option<String>,
+    /// The gateway, where there is one.
+    pub gateway: Option<GatewayStatus>,
+}
+
+/// What the gateway is doing: [`crate::gateway::Counters`], read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Connections of users that are open now.
+    pub open: u64,
+    /// Connections since the start.
+    pub connections: u64,
+    /// Requests since the start.
+    pub requests: u64,
+    /// Requests refused before they were forwarded.
+    pub refused: u64,
+    /// Connections that became streams: attach, exec, builds.
+    pub upgraded: u64,
+    /// Calls that the daemon did not answer.
+    pub unanswered: u64,
+    /// Calls that the daemon carried out without asking for a decision.
+    pub unasked: u64,
 }
 
 /// The routes, for root and the daemon's own user.
@@ -42,6 +63,9 @@ pub(super) fn router(admin: Admin, own_uid: Option<u32>) -> Router {
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/export", get(trail::export))
         .route("/v1/audit/{id}", get(trail::show))
+        .route("/v1/tokens", get(tokens::list).post(tokens::issue))
+        .route("/v1/tokens/{id}/revoke", post(tokens::revoke))
+        .route("/v1/rotate-key", post(tokens::rotate))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no such resource") })
         .layer(middleware::from_fn_with_state(own_uid, peer::only_administrators))
         .with_state(admin)
@@ -58,6 +82,15 @@ async fn status(State(admin): State<Admin>) -> Json<Status> {
         unrecorded: count(&admin.counters.unrecorded),
         panics: count(&admin.counters.panics),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
+        gateway: admin.gateway.as_deref().map(|gateway| GatewayStatus {
+            open: count(&gateway.open),
+            connections: count(&gateway.connections),
+            requests: count(&gateway.requests),
+            refused: count(&gateway.refused),
+            upgraded: count(&gateway.upgraded),
+            unanswered: count(&gateway.unanswered),
+            unasked: count(&gateway.unasked),
+        }),
     })
 }
 

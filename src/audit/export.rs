@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::query::decode;
-use super::{DecisionEntry, Entry, Filter, FilterError, Finding, QueryError, Reader, Record, ResponseEntry};
+use super::{
+    Actor, Change, DecisionEntry, Door, Entry, Filter, FilterError, Finding, QueryError, Reader, Record,
+    ResponseEntry, Verdict,
+};
 
 /// Records that are held at a time; between such steps the writer can clear its log.
 const STEP: u32 = 1000;
@@ -138,46 +141,93 @@ const COLUMNS: &[(&str, Cell)] = &[
     ("phase", |record| record.entry.phase().name().to_owned()),
     ("ref", reference),
     ("user", user),
-    ("groups", |record| decision(record, |entry| entry.actor.groups.join("; "))),
-    ("roles", |record| decision(record, |entry| entry.actor.roles.join("; "))),
-    ("how", |record| decision(record, |entry| entry.actor.how.clone())),
-    ("door", |record| decision(record, |entry| entry.source.door.name().to_owned())),
+    ("groups", |record| asked(record, |asked| asked.actor.groups.join("; "))),
+    ("roles", |record| asked(record, |asked| asked.actor.roles.join("; "))),
+    ("how", |record| asked(record, |asked| asked.actor.how.clone())),
+    ("door", |record| asked(record, |asked| asked.door.name().to_owned())),
     ("operation", operation),
     ("verb", |record| decision(record, |entry| entry.verb.clone().unwrap_or_default())),
     ("object", object),
     ("method", |record| decision(record, |entry| entry.http.method.clone())),
     ("path", |record| decision(record, |entry| entry.http.path.clone())),
-    ("decision", |record| decision(record, |entry| entry.decision.name().to_owned())),
-    ("cause", |record| decision(record, |entry| entry.cause.clone().unwrap_or_default())),
+    ("decision", |record| asked(record, |asked| asked.decision.name().to_owned())),
+    ("cause", |record| asked(record, |asked| asked.cause.clone().unwrap_or_default())),
     ("code", |record| decision(record, |entry| entry.code.clone().unwrap_or_default())),
     ("message", message),
-    ("requirements", |record| decision(record, requirements)),
-    ("policy_version", |record| decision(record, |entry| entry.policy_version.clone())),
+    ("requirements", |record| asked(record, |asked| requirements(asked.requirements))),
+    ("policy_version", |record| asked(record, |asked| asked.policy_version.to_owned())),
     ("duration_us", |record| decision(record, |entry| entry.duration_us.to_string())),
     ("status", |record| response(record, |entry| number(entry.status.map(u64::from)))),
     ("outcome", |record| response(record, |entry| entry.outcome.name().to_owned())),
     ("created", |record| response(record, |entry| entry.created.clone().unwrap_or_default())),
     ("elapsed_us", |record| response(record, |entry| number(entry.elapsed_us))),
     ("event", event),
+    ("mode", |record| decision(record, |entry| entry.mode.clone().unwrap_or_default())),
+    ("change", change),
+    ("reason", |record| changed(record, |change| change.reason.clone())),
 ];
+
+/// What decisions about calls and about questions of administrators have in common.
+struct Asked<'a> {
+    actor: &'a Actor,
+    door: Door,
+    decision: Verdict,
+    cause: &'a Option<String>,
+    requirements: &'a [Finding],
+    policy_version: &'a str,
+}
+
+fn asked(record: &Record, cell: impl Fn(&Asked<'_>) -> String) -> String {
+    let asked = match &record.entry {
+        Entry::Decision(entry) => Asked {
+            actor: &entry.actor,
+            door: entry.source.door,
+            decision: entry.decision,
+            cause: &entry.cause,
+            requirements: &entry.requirements,
+            policy_version: &entry.policy_version,
+        },
+        Entry::Admin(entry) => Asked {
+            actor: &entry.actor,
+            door: entry.source.door,
+            decision: entry.decision,
+            cause: &entry.cause,
+            requirements: &entry.requirements,
+            policy_version: &entry.policy_version,
+        },
+        Entry::Response(_) | Entry::System(_) => return String::new(),
+    };
+    cell(&asked)
+}
+
+fn changed(record: &Record, cell: impl Fn(&Change) -> String) -> String {
+    match &record.entry {
+        Entry::Admin(entry) => entry.change.as_ref().map(cell).unwrap_or_default(),
+        Entry::Decision(_) | Entry::Response(_) | Entry::System(_) => String::new(),
+    }
+}
+
+fn change(record: &Record) -> String {
+    changed(record, |change| change.diff.join("\n"))
+}
 
 fn decision(record: &Record, cell: impl Fn(&DecisionEntry) -> String) -> String {
     match &record.entry {
         Entry::Decision(entry) => cell(entry),
-        Entry::Response(_) | Entry::System(_) => String::new(),
+        Entry::Response(_) | Entry::Admin(_) | Entry::System(_) => String::new(),
     }
 }
 
 fn response(record: &Record, cell: impl Fn(&ResponseEntry) -> String) -> String {
     match &record.entry {
         Entry::Response(entry) => cell(entry),
-        Entry::Decision(_) | Entry::System(_) => String::new(),
+        Entry::Decision(_) | Entry::Admin(_) | Entry::System(_) => String::new(),
     }
 }
 
 fn reference(record: &Record) -> String {
     let about = match &record.entry {
-        Entry::Decision(_) => None,
+        Entry::Decision(_) | Entry::Admin(_) => None,
         Entry::Response(entry) => entry.decision,
         Entry::System(entry) => entry.about,
     };
@@ -188,6 +238,7 @@ fn user(record: &Record) -> String {
     let user = match &record.entry {
         Entry::Decision(entry) => &entry.actor.user,
         Entry::Response(entry) => &entry.user,
+        Entry::Admin(entry) => &entry.actor.user,
         Entry::System(_) => return String::new(),
     };
     user.clone().unwrap_or_else(|| "anonymous".to_owned())
@@ -197,6 +248,7 @@ fn operation(record: &Record) -> String {
     let operation = match &record.entry {
         Entry::Decision(entry) => &entry.operation,
         Entry::Response(entry) => &entry.operation,
+        Entry::Admin(entry) => return entry.operation.clone(),
         Entry::System(_) => &None,
     };
     operation.clone().unwrap_or_default()
@@ -206,6 +258,7 @@ fn object(record: &Record) -> String {
     let object = match &record.entry {
         Entry::Decision(entry) => &entry.object,
         Entry::Response(entry) => &entry.object,
+        Entry::Admin(entry) => &entry.object,
         Entry::System(_) => &None,
     };
     object.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -215,24 +268,25 @@ fn message(record: &Record) -> String {
     match &record.entry {
         Entry::Decision(entry) => entry.message.clone().unwrap_or_default(),
         Entry::Response(_) => String::new(),
+        Entry::Admin(entry) => entry.message.clone(),
         Entry::System(entry) => entry.message.clone(),
     }
 }
 
 fn event(record: &Record) -> String {
     match &record.entry {
-        Entry::Decision(_) | Entry::Response(_) => String::new(),
+        Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) => String::new(),
         Entry::System(entry) => entry.event.name().to_owned(),
     }
 }
 
-fn requirements(entry: &DecisionEntry) -> String {
+fn requirements(findings: &[Finding]) -> String {
     let one = |finding: &Finding| {
         let effect = finding.effect.map_or("nothing grants it", super::Effect::name);
         let role = finding.role.as_ref().map(|role| format!(" by {role}")).unwrap_or_default();
         format!("{} {}: {effect}{role}", finding.action, finding.resource)
     };
-    entry.requirements.iter().map(one).collect::<Vec<_>>().join("; ")
+    findings.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn number(number: Option<u64>) -> String {
@@ -245,7 +299,6 @@ mod tests {
 
     use super::super::ledger::Ledger;
     use super::super::sample::{decision, response, settings};
-    use super::super::{Actor, Verdict};
     use super::*;
 
     fn trail(path: &Path, entries: &[Entry]) -> Reader {
@@ -285,9 +338,9 @@ mod tests {
         let (count, text) = exported(&reader, &Filter::default(), Format::Csv);
         assert_eq!(count, 2);
         let expected = "\
-seq,id,time,phase,ref,user,groups,roles,how,door,operation,verb,object,method,path,decision,cause,code,message,requirements,policy_version,duration_us,status,outcome,created,elapsed_us,event\r
-1,01KJMMA3F8E008000000000000,2026-03-01T12:00:01.000000Z,decision,,alice,developers,developer,tls certificate,plugin,container.create,docker create,container:*,GET,/v1.41/containers/create,deny,not_granted,,alice may not host.privileged (docker run): no role she holds grants it,container.create container:*: allow by developer; host.privileged host:*: nothing grants it,7,250,,,,,\r
-2,01KJMMA4EGE008000000000000,2026-03-01T12:00:02.000000Z,response,01KJMMA3F8E008000000000000,alice,,,,,container.list,,container:*,,,,,,,,,,200,success,,2000000,\r
+seq,id,time,phase,ref,user,groups,roles,how,door,operation,verb,object,method,path,decision,cause,code,message,requirements,policy_version,duration_us,status,outcome,created,elapsed_us,event,mode,change,reason\r
+1,01KJMMA3F8E008000000000000,2026-03-01T12:00:01.000000Z,decision,,alice,developers,developer,tls certificate,plugin,container.create,docker create,container:*,GET,/v1.41/containers/create,deny,not_granted,,alice may not host.privileged (docker run): no role she holds grants it,container.create container:*: allow by developer; host.privileged host:*: nothing grants it,7,250,,,,,,,,\r
+2,01KJMMA4EGE008000000000000,2026-03-01T12:00:02.000000Z,response,01KJMMA3F8E008000000000000,alice,,,,,container.list,,container:*,,,,,,,,,,200,success,,2000000,,,,\r
 ";
         assert_eq!(text, expected);
     }

@@ -24,7 +24,7 @@ pub use inflight::{ContentHash, InFlight};
 pub use outcome::{Outcome, outcome};
 pub use query::{Ending, Found, Page, QueryError, Reader};
 pub use record::{
-    Actor, DecisionEntry, Door, Effect, Entry, Event, Finding, Http, Object, Phase, Record, ResponseEntry,
-    Source, SystemEntry, Verdict,
+    Actor, AdminEntry, Change, DecisionEntry, Door, Effect, Entry, Event, Finding, Http, Object, Phase,
+    Record, ResponseEntry, Source, SystemEntry, Verdict,
 };
 pub use trail::{AuditError, Recorded, Settings, Stamp, Trail, Unavailable};

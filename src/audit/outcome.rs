@@ -84,13 +84,14 @@ const fn sets_status(operation: Action) -> bool {
         // No operations of the Engine API: powers that a body asks for, and our own surface.
         | A::ContainerInspectEnv | A::ContainerJoin | A::ImageUse | A::ImageImportUnchecked | A::BuildUnchecked | A::PluginUse | A::VolumeUse | A::NetworkUse | A::SecretUse
         | A::ConfigUse | A::HostPrivileged | A::HostMount | A::HostMountReadonly | A::HostMountSensitive
-        | A::HostMountFilesystem | A::HostMountPropagation | A::HostCapability | A::HostDevice
+        | A::HostMountUnguarded | A::HostMountFilesystem | A::HostMountPropagation | A::HostCapability | A::HostDevice
         | A::HostDeviceRule | A::HostDeviceRequest | A::HostSecurity | A::HostUnmask | A::HostNamespace
         | A::HostSysctl | A::HostRuntime | A::HostAnnotation | A::HostCgroup | A::HostLimit | A::HostGroup
         | A::HostLogDriver | A::HostPort | A::HostAutostart | A::HostFetch | A::HostVolumeDriver
         | A::HostNetworkDriver | A::HostNetworkOption | A::HostNetworkAddress | A::HostNetworkAlias
         | A::HostPath | A::EngineUnknownField | A::PolicyRead | A::PolicyWrite | A::GrantWrite | A::AuditRead
-        | A::AuditExport | A::TokenIssue => false,
+        | A::AuditExport | A::TokenIssue | A::TokenList | A::TokenRevoke | A::TokenRotateKey | A::GrantElevate | A::GrantRequest | A::GrantApprove
+        | A::ModeObserve | A::ModeWarn => false,
     }
 }
 

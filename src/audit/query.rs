@@ -168,7 +168,7 @@ impl Reader {
                         Event::Withdrawn => found.withdrawn = Some(sequel),
                         Event::Gap | Event::Lost => {}
                     },
-                    Entry::Decision(_) => {}
+                    Entry::Decision(_) | Entry::Admin(_) => {}
                 }
             }
         }
@@ -206,7 +206,7 @@ impl Found {
         let Entry::Decision(decision) = &self.record.entry else { return None };
         let reported = self.response.as_ref().and_then(|response| match &response.entry {
             Entry::Response(entry) => Some(entry.as_ref()),
-            Entry::Decision(_) | Entry::System(_) => None,
+            Entry::Decision(_) | Entry::Admin(_) | Entry::System(_) => None,
         });
         Some(match (decision.decision, &self.withdrawn, reported) {
             (Verdict::Deny, _, _) => Ending::Denied,

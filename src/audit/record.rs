@@ -49,6 +49,8 @@ pub enum Entry {
     Decision(Box<DecisionEntry>),
     /// A call that was let through has ended.
     Response(Box<ResponseEntry>),
+    /// An administrator asked something of Wharfinger itself.
+    Admin(Box<AdminEntry>),
     /// Something happened to the trail.
     System(Box<SystemEntry>),
 }
@@ -61,6 +63,8 @@ pub enum Phase {
     Decision,
     /// A call that was let through has ended.
     Response,
+    /// An administrator asked something of Wharfinger itself.
+    Admin,
     /// Something happened to the trail.
     System,
 }
@@ -89,7 +93,10 @@ pub struct DecisionEntry {
     pub requirements: Vec<Finding>,
     /// Permit or deny.
     pub decision: Verdict,
-    /// Which part of the way said no: the words of [`crate::authz::Cause`].
+    /// Why a call was permitted for which a denial would have been due; the words of [`crate::authz::Mode`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Which part of the way said no, or would have: the words of [`crate::authz::Cause`].
     pub cause: Option<String>,
     /// The reader's stable word where the call was refused.
     pub code: Option<String>,
@@ -126,6 +133,52 @@ pub struct ResponseEntry {
     pub created: Option<String>,
     /// From decision to end, in microseconds; of an attach or exec the length of the session.
     pub elapsed_us: Option<u64>,
+}
+
+/// What an administrator asked of Wharfinger itself, and whether it was permitted.
+///
+/// Of a change, the record is on disk before the change is: one that could not be made after that has a second
+/// record, a denial that says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminEntry {
+    /// The id of this record.
+    pub id: DecisionId,
+    /// When it was decided.
+    #[serde(with = "micros")]
+    pub time: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// Where the question came in.
+    pub source: Source,
+    /// The first action that was needed, such as `policy.write`.
+    pub operation: String,
+    /// What it is about, such as `policy:role/developer`.
+    pub object: Option<Object>,
+    /// What was needed and what decided each; empty for root on the local socket.
+    pub requirements: Vec<Finding>,
+    /// Permit or deny.
+    pub decision: Verdict,
+    /// Which part of the way said no: the words of [`crate::authz::Cause`].
+    pub cause: Option<String>,
+    /// What was asked for or, where it is denied, why, in one sentence.
+    pub message: String,
+    /// What was changed, where something was.
+    pub change: Option<Change>,
+    /// The version of the policy that decided.
+    pub policy_version: String,
+}
+
+/// A change of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The version before.
+    pub before: String,
+    /// The version after.
+    pub after: String,
+    /// Lines taken out begin with `- `, lines put in with `+ `; the last line says how many are left out here.
+    pub diff: Vec<String>,
+    /// Why, as the one who changed it said.
+    pub reason: String,
 }
 
 /// Something that happened to the trail, written by the trail.
@@ -187,6 +240,10 @@ pub enum Door {
     Plugin,
     /// Our own gateway.
     Gateway,
+    /// The local admin socket.
+    AdminSocket,
+    /// The admin interface on a TCP address.
+    AdminTcp,
 }
 
 /// What a call acts on.
@@ -254,6 +311,7 @@ impl Entry {
         match self {
             Self::Decision(entry) => entry.id,
             Self::Response(entry) => entry.id,
+            Self::Admin(entry) => entry.id,
             Self::System(entry) => entry.id,
         }
     }
@@ -263,6 +321,7 @@ impl Entry {
         match self {
             Self::Decision(entry) => entry.time,
             Self::Response(entry) => entry.time,
+            Self::Admin(entry) => entry.time,
             Self::System(entry) => entry.time,
         }
     }
@@ -272,6 +331,7 @@ impl Entry {
         match self {
             Self::Decision(_) => Phase::Decision,
             Self::Response(_) => Phase::Response,
+            Self::Admin(_) => Phase::Admin,
             Self::System(_) => Phase::System,
         }
     }

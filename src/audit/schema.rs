@@ -53,10 +53,12 @@ pub(super) fn insert(connection: &Connection, seq: u64, entry: &Entry) -> rusqli
     let (about, user, operation, object) = match entry {
         Entry::Decision(entry) => (None, &entry.actor.user, &entry.operation, &entry.object),
         Entry::Response(entry) => (entry.decision, &entry.user, &entry.operation, &entry.object),
+        Entry::Admin(entry) => (None, &entry.actor.user, &Some(entry.operation.clone()), &entry.object),
         Entry::System(entry) => (entry.about, &None, &None, &None),
     };
     let (decision, cause) = match entry {
         Entry::Decision(entry) => (Some(entry.decision.name()), entry.cause.as_deref()),
+        Entry::Admin(entry) => (Some(entry.decision.name()), entry.cause.as_deref()),
         Entry::Response(_) | Entry::System(_) => (None, None),
     };
     connection.prepare_cached(INSERT)?.execute(params![

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 
 use crate::authz;
 
-use super::{Actor, DecisionEntry, DecisionId, Door, Effect, Finding, Http, Object, Source, Verdict, redact};
+use super::{
+    Actor, AdminEntry, DecisionEntry, DecisionId, Door, Effect, Finding, Http, Object, Source, Verdict,
+    redact,
+};
 
 impl DecisionEntry {
     /// The entry of a decision, with everything taken over that the decision knows.
@@ -21,7 +24,13 @@ impl DecisionEntry {
             object: None,
             http,
             requirements: decision.findings().iter().map(Finding::from).collect(),
-            decision: if denial.is_some() { Verdict::Deny } else { Verdict::Permit },
+            decision: verdict(decision),
+            mode: match decision {
+                authz::Decision::Observe(mode, _) => Some(mode.name().to_owned()),
+                authz::Decision::Permit(_) | authz::Decision::PermitInPart(_) | authz::Decision::Deny(_) => {
+                    None
+                }
+            },
             cause: cause.map(|cause| cause.name().to_owned()),
             code: cause.and_then(authz::Cause::code).map(str::to_owned),
             message: denial.map(|denial| redact::text(&denial.message)),
@@ -29,6 +38,40 @@ impl DecisionEntry {
             duration_us: 0,
         }
     }
+}
+
+impl AdminEntry {
+    /// The entry of a decision about what an administrator asks: `asked` says it in one sentence.
+    ///
+    /// A decision that only observes is a denial here: nobody is let in to change the rules for the sake of a trial.
+    pub fn new(
+        id: DecisionId,
+        time: Timestamp,
+        door: Door,
+        operation: authz::Action,
+        asked: &str,
+        decision: &authz::Decision,
+    ) -> Self {
+        let denial = decision.denial();
+        Self {
+            id,
+            time,
+            actor: Actor::default(),
+            source: Source { door },
+            operation: operation.name().to_owned(),
+            object: None,
+            requirements: decision.findings().iter().map(Finding::from).collect(),
+            decision: if decision.is_permit() { Verdict::Permit } else { Verdict::Deny },
+            cause: denial.map(|denial| denial.cause.name().to_owned()),
+            message: redact::text(denial.map_or(asked, |denial| &denial.message)),
+            change: None,
+            policy_version: String::new(),
+        }
+    }
+}
+
+fn verdict(decision: &authz::Decision) -> Verdict {
+    if decision.lets_through() { Verdict::Permit } else { Verdict::Deny }
 }
 
 impl Http {

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 
 use super::ledger::Ledger;
 use super::writer::{Job, Message, Writer};
-use super::{DecisionEntry, DecisionId, Entry, ResponseEntry, Verdict};
+use super::{AdminEntry, DecisionEntry, DecisionId, Entry, ResponseEntry, Verdict};
 
 /// How many entries may wait for the writer.
 const QUEUE: usize = 1024;
@@ -159,6 +159,15 @@ impl Trail {
     pub async fn record(&self, entry: DecisionEntry) -> Result<Recorded, AuditError> {
         let (id, verdict) = (entry.id, entry.decision);
         let result = self.write(Entry::Decision(Box::new(entry))).await;
+        result.map(|()| Recorded { id, verdict })
+    }
+
+    /// Writes what an administrator asked for and returns when it is durable, or after the deadline.
+    ///
+    /// On an error, nothing of it may be done: as with [`Trail::record`].
+    pub async fn admin(&self, entry: AdminEntry) -> Result<Recorded, AuditError> {
+        let (id, verdict) = (entry.id, entry.decision);
+        let result = self.write(Entry::Admin(Box::new(entry))).await;
         result.map(|()| Recorded { id, verdict })
     }
 
@@ -318,7 +327,7 @@ mod tests {
             .iter()
             .map(|record| match &record.entry {
                 Entry::System(entry) => (record.seq, Some((entry.event, entry.count))),
-                Entry::Decision(_) | Entry::Response(_) => (record.seq, None),
+                Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) => (record.seq, None),
             })
             .collect();
         assert_eq!(told, [(2, Some((Event::Lost, 1))), (3, Some((Event::Gap, 1))), (4, None)]);
@@ -345,7 +354,7 @@ mod tests {
         let records = records(&path);
         let lost = records.iter().find_map(|record| match &record.entry {
             Entry::System(entry) if entry.event == Event::Lost => Some(entry.count),
-            Entry::Decision(_) | Entry::Response(_) | Entry::System(_) => None,
+            Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) | Entry::System(_) => None,
         });
         assert_eq!(lost, Some(1));
         assert_eq!(records.last().unwrap().entry.id(), sample::id(4));

@@ -8,6 +8,7 @@ impl Phase {
         match self {
             Self::Decision => "decision",
             Self::Response => "response",
+            Self::Admin => "admin",
             Self::System => "system",
         }
     }
@@ -50,6 +51,8 @@ impl Door {
         match self {
             Self::Plugin => "plugin",
             Self::Gateway => "gateway",
+            Self::AdminSocket => "admin_socket",
+            Self::AdminTcp => "admin_tcp",
         }
     }
 }

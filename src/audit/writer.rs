@@ -127,6 +127,7 @@ impl Writer {
 pub(super) fn is_permit(entry: &Entry) -> bool {
     match entry {
         Entry::Decision(entry) => entry.decision == Verdict::Permit,
+        Entry::Admin(entry) => entry.decision == Verdict::Permit,
         Entry::Response(_) | Entry::System(_) => false,
     }
 }
@@ -139,6 +140,11 @@ fn answered_late(entry: &mut Entry) {
             entry.cause = Some(Cause::AuditUnavailable.name().to_owned());
             entry.code = None;
             entry.message = Some("the audit trail did not take the record in time".to_owned());
+        }
+        Entry::Admin(entry) => {
+            entry.decision = Verdict::Deny;
+            entry.cause = Some(Cause::AuditUnavailable.name().to_owned());
+            "the audit trail did not take the record in time".clone_into(&mut entry.message);
         }
         // What happened has happened, whoever waits for its record.
         Entry::Response(_) | Entry::System(_) => {}

@@ -168,6 +168,7 @@ actions! {
     HostMount            "host.mount"             Path          "mount a host path for reading and writing";
     HostMountReadonly    "host.mount-readonly"    Path          "mount a host path for reading";
     HostMountSensitive   "host.mount-sensitive"   Path          "mount a path that gives the host away";
+    HostMountUnguarded   "host.mount-unguarded"   Path          "mount from below a directory that others than root can change";
     HostMountFilesystem  "host.mount-filesystem"  Filesystem    "let the daemon mount a file system with options";
     HostMountPropagation "host.mount-propagation" Path          "let mounts travel between container and host";
     HostCapability       "host.capability"        Capability    "add a Linux capability";
@@ -199,12 +200,37 @@ actions! {
     PolicyRead           "policy.read"            Policy    "read roles and grants";
     PolicyWrite          "policy.write"           Policy    "change roles and permissions";
     GrantWrite           "grant.write"            Policy    "give a role to somebody, or take it away";
+    GrantElevate         "grant.elevate"          Policy    "take a role for a while, by oneself";
+    GrantRequest         "grant.request"          Policy    "ask for a role for a while, which somebody else approves";
+    GrantApprove         "grant.approve"          Policy    "approve that somebody else takes a role for a while";
     AuditRead            "audit.read"             Audit     "read the audit trail";
     AuditExport          "audit.export"           Audit     "export the audit trail";
     TokenIssue           "token.issue"            Token     "issue a token for somebody";
+    TokenList            "token.list"             Token     "list the tokens of this host";
+    TokenRevoke          "token.revoke"           Token     "revoke a token of this host";
+    TokenRotateKey       "token.rotate-key"       Token     "sign tokens of this host with a new key";
+
+    // Not powers: how a denial is dealt with. `*` does not contain them.
+    ModeObserve          "mode.observe"           Policy    "be let through where a denial would be due, on record";
+    ModeWarn             "mode.warn"              Policy    "the same, with a warning in the log";
 }
 
 impl Action {
+    /// Whether a requirement of the action can be about a kind of resource: its own, or one of a few others.
+    pub const fn can_be_about(self, kind: Kind) -> bool {
+        self.kind() as u8 == kind as u8
+            || self.is_mode()
+            || matches!(
+                (self, kind),
+                (Self::ImageCommit | Self::NetworkConnect | Self::NetworkDisconnect, Kind::Container)
+            )
+    }
+
+    /// Whether it says how a denial is dealt with, and is no power.
+    pub const fn is_mode(self) -> bool {
+        matches!(self, Self::ModeObserve | Self::ModeWarn)
+    }
+
     /// The action of that name, exactly as written in the table.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)

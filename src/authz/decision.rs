@@ -15,6 +15,17 @@ pub enum Decision {
     PermitInPart(Vec<Finding>),
     /// Something is missing, denied or wrong.
     Deny(Denial),
+    /// A denial would be due, and a permission lets it pass all the same, on record.
+    Observe(Mode, Denial),
+}
+
+/// How a denial that a permission to `mode.…` covers is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Let through and recorded.
+    Observe,
+    /// Let through, recorded, and warned of in the log.
+    Warn,
 }
 
 /// Why a call is denied.
@@ -83,15 +94,41 @@ impl Decision {
     pub fn findings(&self) -> &[Finding] {
         match self {
             Self::Permit(findings) | Self::PermitInPart(findings) => findings,
-            Self::Deny(denial) => &denial.findings,
+            Self::Deny(denial) | Self::Observe(_, denial) => &denial.findings,
         }
     }
 
-    /// The denial, if it is one.
+    /// The denial, if it is or would be one.
     pub fn denial(&self) -> Option<&Denial> {
         match self {
             Self::Permit(_) | Self::PermitInPart(_) => None,
-            Self::Deny(denial) => Some(denial),
+            Self::Deny(denial) | Self::Observe(_, denial) => Some(denial),
+        }
+    }
+
+    /// Whether the call goes on.
+    pub const fn lets_through(&self) -> bool {
+        match self {
+            Self::Permit(_) | Self::PermitInPart(_) | Self::Observe(..) => true,
+            Self::Deny(_) => false,
+        }
+    }
+
+    /// Whether every requirement is granted; what is only observed is not.
+    pub const fn is_permit(&self) -> bool {
+        match self {
+            Self::Permit(_) | Self::PermitInPart(_) => true,
+            Self::Deny(_) | Self::Observe(..) => false,
+        }
+    }
+}
+
+impl Mode {
+    /// The word in records and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Warn => "warn",
         }
     }
 }

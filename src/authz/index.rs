@@ -1,8 +1,10 @@
 //! The compiled policy: roles of a subject, permissions of an action, and the one `decide`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
-use super::decision::{Cause, DecidedBy, Decision, Denial, Finding};
+use super::decision::{DecidedBy, Decision, Finding, Mode};
+use super::denial::denial;
 use super::{
     Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
     Sight, Subject,
@@ -11,8 +13,8 @@ use super::{
 /// One policy version, compiled for deciding; immutable.
 #[derive(Debug)]
 pub struct Index {
-    roles: Vec<Role>,
-    grants: HashMap<Principal, Vec<usize>>,
+    roles: Arc<Vec<Role>>,
+    grants: HashMap<Principal, Vec<(usize, Option<i64>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -27,12 +29,25 @@ struct Role {
 struct Held<'a> {
     role: &'a Role,
     path: Path<'a>,
+    /// Whether its permissions to allow count, or only those to deny.
+    allows: bool,
+}
+
+impl<'a> Held<'a> {
+    /// What the role says about an action, as far as it counts; denials first.
+    fn permissions(&self, action: Action) -> impl Iterator<Item = &'a Permission> + use<'a> {
+        let allows = self.allows;
+        let all = self.role.permissions.get(&action).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(move |permission| allows || permission.effect == Effect::Deny)
+    }
 }
 
 /// The chain from a principal to a role.
 #[derive(Clone, Copy)]
 enum Path<'a> {
     Granted(&'a Principal),
+    /// Named by the subject itself, as a token's roles are.
+    Named,
     Inherited(usize),
 }
 
@@ -57,7 +72,8 @@ impl Index {
         for (holder, permission) in &rules.permissions {
             let Some(holder) = role(holder).and_then(|n| roles.get_mut(n)) else { continue };
             let actions: Vec<Action> = match &permission.actions {
-                Actions::Any => Action::ALL.to_vec(),
+                // How denials are dealt with is no power, and has to be named.
+                Actions::Any => Action::ALL.iter().copied().filter(|action| !action.is_mode()).collect(),
                 Actions::One(action) => vec![*action],
                 Actions::Set(set) => {
                     sets.get(set.as_str()).map(|set| set.iter().copied().collect()).unwrap_or_default()
@@ -70,11 +86,22 @@ impl Index {
         for permissions in roles.iter_mut().flat_map(|role| role.permissions.values_mut()) {
             permissions.sort_by_key(|permission| permission.effect != Effect::Deny);
         }
-        let mut grants: HashMap<Principal, Vec<usize>> = HashMap::new();
+        let mut grants: HashMap<Principal, Vec<(usize, Option<i64>)>> = HashMap::new();
         for grant in &rules.grants {
-            grants.entry(grant.principal.clone()).or_default().extend(role(&grant.role));
+            let held = role(&grant.role).map(|role| (role, grant.until));
+            grants.entry(grant.principal.clone()).or_default().extend(held);
         }
-        Ok(Self { roles, grants })
+        Ok(Self { roles: Arc::new(roles), grants })
+    }
+
+    /// The same without the grants that have ended by `now`, in seconds since 1970.
+    #[must_use]
+    pub fn at(&self, now: i64) -> Self {
+        let mut grants = self.grants.clone();
+        for held in grants.values_mut() {
+            held.retain(|(_, until)| until.is_none_or(|until| now < until));
+        }
+        Self { roles: Arc::clone(&self.roles), grants }
     }
 
     /// Decides a call: permitted if every requirement is granted and none is denied.
@@ -82,7 +109,7 @@ impl Index {
     /// `verb` is the docker command line that people know the call by; it only appears in the message.
     pub fn decide(&self, subject: &Subject, verb: &str, requirements: &Requirements) -> Decision {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         let findings: Vec<Finding> = requirements
             .iter()
             .map(|requirement| Finding {
@@ -94,7 +121,12 @@ impl Index {
         if findings.iter().all(Finding::is_granted) {
             return Decision::Permit(findings);
         }
-        Decision::Deny(denial(subject, verb, findings))
+        let mode = mode(&held, subject, &findings);
+        let denial = denial(subject, verb, findings);
+        match mode {
+            Some(mode) => Decision::Observe(mode, denial),
+            None => Decision::Deny(denial),
+        }
     }
 
     /// Decides a call whose answer is filtered before anybody sees it: a list needs no more than some of its kind.
@@ -102,11 +134,11 @@ impl Index {
     /// Only for whoever then shows nothing but what [`Index::sight`] lets the subject see.
     pub fn decide_in_part(&self, subject: &Subject, verb: &str, requirements: &Requirements) -> Decision {
         let mut denial = match self.decide(subject, verb, requirements) {
-            Decision::Deny(denial) => denial,
+            Decision::Deny(denial) | Decision::Observe(_, denial) => denial,
             permit @ (Decision::Permit(_) | Decision::PermitInPart(_)) => return permit,
         };
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         for finding in denial.findings.iter_mut().filter(|finding| !finding.is_granted()) {
             match find_in_part(&held, subject, &finding.requirement) {
                 Some(by) => finding.decided_by = Some(by),
@@ -119,11 +151,10 @@ impl Index {
     /// What the subject may see, for filtering answers.
     pub fn sight(&self, subject: &Subject) -> Sight {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         Sight::new(subject, |action| {
             held.iter()
-                .filter_map(|holder| holder.role.permissions.get(&action))
-                .flatten()
+                .flat_map(|holder| holder.permissions(action))
                 .map(|permission| (permission.effect, permission.resource.clone()))
                 .collect()
         })
@@ -138,39 +169,75 @@ impl Index {
         requirements: &'r Requirements,
     ) -> Vec<&'r Requirement> {
         let principals = subject.principals();
-        let held = self.held(&principals);
+        let held = self.held(subject, &principals);
         let scoped = |requirement: &&Requirement| depends_on_owner(&held, requirement);
         // Nobody known, and nothing yet named, relates to no creator.
         let named = |requirement: &&Requirement| requirement.resource.name != super::Resource::ANY;
         requirements.iter().filter(|_| subject.user.is_some()).filter(named).filter(scoped).collect()
     }
 
+    /// Whether one requirement is granted, as far as its resource is known.
+    pub fn grants(&self, subject: &Subject, requirement: &Requirement) -> bool {
+        let principals = subject.principals();
+        find(&self.held(subject, &principals), subject, requirement)
+            .is_some_and(|by| by.effect == Effect::Allow)
+    }
+
+    /// Whether the action is granted on everything of its kind and denied on nothing.
+    ///
+    /// Whatever else is found out about a resource then changes no decision.
+    pub fn grants_everything(&self, subject: &Subject, action: Action) -> bool {
+        let principals = subject.principals();
+        let held = self.held(subject, &principals);
+        let permissions = || held.iter().flat_map(|held| held.permissions(action));
+        let all =
+            |p: &Permission| p.resource.is_any() && p.resource.kind().is_none_or(|k| k == action.kind());
+        permissions().any(|p| p.effect == Effect::Allow && all(p))
+            && permissions().all(|p| p.effect == Effect::Allow)
+    }
+
     /// The names of all roles that the subject holds, inherited ones included, nearest first.
     pub fn roles_of(&self, subject: &Subject) -> Vec<String> {
         let principals = subject.principals();
-        self.held(&principals).into_iter().map(|held| held.role.name.clone()).collect()
+        let held = self.held(subject, &principals);
+        held.into_iter().filter(|held| held.allows).map(|held| held.role.name.clone()).collect()
+    }
+
+    fn held<'a>(&'a self, subject: &'a Subject, principals: &'a [Principal]) -> Vec<Held<'a>> {
+        let granted = |principal: &'a Principal| {
+            let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
+            roles.iter().map(move |(role, _)| (*role, Path::Granted(principal)))
+        };
+        let (mut held, mut seen) = (Vec::new(), vec![false; self.roles.len()]);
+        let Some(names) = &subject.roles else {
+            self.walk(principals.iter().flat_map(granted).collect(), true, &mut held, &mut seen);
+            return held;
+        };
+        // A role that the policy does not have any more allows nothing.
+        let named = names.iter().filter_map(|name| self.roles.iter().position(|role| role.name == *name));
+        let everyone = principals.iter().filter(|principal| **principal == Principal::Everyone);
+        let allowing = named.map(|role| (role, Path::Named)).chain(everyone.flat_map(granted));
+        self.walk(allowing.collect(), true, &mut held, &mut seen);
+        self.walk(principals.iter().flat_map(granted).collect(), false, &mut held, &mut seen);
+        held
     }
 
     /// Breadth first, so that the recorded path is a shortest one.
-    fn held<'a>(&'a self, principals: &'a [Principal]) -> Vec<Held<'a>> {
-        let mut held: Vec<Held<'a>> = Vec::new();
-        let mut seen = vec![false; self.roles.len()];
-        let mut queue: VecDeque<(usize, Path<'a>)> = principals
-            .iter()
-            .flat_map(|principal| {
-                let roles = self.grants.get(principal).map_or(&[][..], Vec::as_slice);
-                roles.iter().map(move |role| (*role, Path::Granted(principal)))
-            })
-            .collect();
+    fn walk<'a>(
+        &'a self,
+        mut queue: VecDeque<(usize, Path<'a>)>,
+        allows: bool,
+        held: &mut Vec<Held<'a>>,
+        seen: &mut [bool],
+    ) {
         while let Some((number, path)) = queue.pop_front() {
             let (Some(role), Some(seen)) = (self.roles.get(number), seen.get_mut(number)) else { continue };
             if !std::mem::replace(seen, true) {
                 let at = held.len();
-                held.push(Held { role, path });
+                held.push(Held { role, path, allows });
                 queue.extend(role.inherits.iter().map(|inherited| (*inherited, Path::Inherited(at))));
             }
         }
-        held
     }
 }
 
@@ -180,8 +247,7 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
     let relation = subject.relation(resource.owner.as_deref());
     let mut allowed = None;
     for (at, holder) in held.iter().enumerate() {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in permissions {
+        for permission in holder.permissions(requirement.action) {
             match permission.effect {
                 Effect::Deny if permission.resource.concerns(resource, relation) => {
                     return Some(decided_by(held, at, permission));
@@ -204,8 +270,7 @@ fn find_in_part(held: &[Held<'_>], subject: &Subject, requirement: &Requirement)
     }
     let mut allowed = None;
     for (at, holder) in held.iter().enumerate() {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in permissions {
+        for permission in holder.permissions(requirement.action) {
             let pattern = &permission.resource;
             match permission.effect {
                 Effect::Deny if pattern.is_all_of(resource.kind) => return None,
@@ -223,14 +288,32 @@ fn find_in_part(held: &[Held<'_>], subject: &Subject, requirement: &Requirement)
     allowed.map(|(at, permission)| decided_by(held, at, permission))
 }
 
+/// How the denial is dealt with, if a permission to `mode.…` covers everything that is not granted.
+fn mode(held: &[Held<'_>], subject: &Subject, findings: &[Finding]) -> Option<Mode> {
+    let mut mode = Mode::Observe;
+    for finding in findings.iter().filter(|finding| !finding.is_granted()) {
+        let covered = |action| {
+            let requirement = Requirement { action, resource: finding.requirement.resource.clone() };
+            find(held, subject, &requirement).is_some_and(|by| by.effect == Effect::Allow)
+        };
+        match (covered(Action::ModeObserve), covered(Action::ModeWarn)) {
+            (_, true) => mode = Mode::Warn,
+            (true, false) => {}
+            // One thing that is not covered is enough for a denial.
+            (false, false) => return None,
+        }
+    }
+    Some(mode)
+}
+
 /// Whether a permission by scope could decide, or one that denies could outweigh the rest.
 fn depends_on_owner(held: &[Held<'_>], requirement: &Requirement) -> bool {
     let resource = &requirement.resource;
     let (mut allowed, mut scoped) = (false, false);
     for holder in held {
-        let permissions = holder.role.permissions.get(&requirement.action).map_or(&[][..], Vec::as_slice);
-        for permission in
-            permissions.iter().filter(|p| p.resource.kind().is_none_or(|kind| kind == resource.kind))
+        for permission in holder
+            .permissions(requirement.action)
+            .filter(|p| p.resource.kind().is_none_or(|kind| kind == resource.kind))
         {
             match permission.effect {
                 Effect::Deny if permission.resource.is_scope() => return true,
@@ -253,6 +336,10 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
                 chain.push(principal.to_string());
                 None
             }
+            Path::Named => {
+                chain.push("token".to_owned());
+                None
+            }
             Path::Inherited(by) => held.get(by),
         };
     }
@@ -265,51 +352,14 @@ fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedB
     }
 }
 
-fn denial(subject: &Subject, verb: &str, findings: Vec<Finding>) -> Denial {
-    let denied = findings.iter().find(|finding| finding.decided_by.is_some() && !finding.is_granted());
-    let (cause, missing, reason) = if let Some(finding) = denied {
-        let by = finding.decided_by.as_ref().map(|by| format!("role `{}` denies it", by.role));
-        (Cause::Denied, describe(&finding.requirement), by.unwrap_or_default())
-    } else {
-        let missing: Vec<&Requirement> = findings
-            .iter()
-            .filter(|finding| !finding.is_granted())
-            .map(|finding| &finding.requirement)
-            .collect();
-        let them = if missing.len() == 1 { "it" } else { "them" };
-        (Cause::NotGranted, list(&missing), format!("no role that {subject} holds grants {them}"))
-    };
-    Denial { cause, message: format!("{subject} may not {missing} ({verb}): {reason}"), findings }
-}
-
-/// As many missing requirements as a terminal line bears.
-const NAMED: usize = 4;
-
-fn list(missing: &[&Requirement]) -> String {
-    let mut names: Vec<String> =
-        missing.iter().take(NAMED).map(|requirement| describe(requirement)).collect();
-    if missing.len() > NAMED {
-        names.push(format!("{} more", missing.len() - NAMED));
-    }
-    names.join(", ")
-}
-
-fn describe(requirement: &Requirement) -> String {
-    if requirement.resource.name == super::Resource::ANY {
-        requirement.action.to_string()
-    } else {
-        requirement.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::Index;
     use crate::authz::{
-        Action, Actions, Cause, Decision, Effect, Grant, Owner, Pattern, Permission, Principal, Requirement,
-        Requirements, Rules, Subject,
+        Action, Actions, Cause, Decision, Effect, Grant, Mode, Owner, Pattern, Permission, Principal,
+        Requirement, Requirements, Rules, Subject,
     };
 
     fn permission(effect: Effect, action: Action, pattern: &str) -> Permission {
@@ -324,17 +374,18 @@ mod tests {
         Index::new(&Rules {
             permissions: permissions.into_iter().map(|(role, p)| (role.to_owned(), p)).collect(),
             inherits: inherits.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
-            grants: grants
-                .into_iter()
-                .map(|(principal, role)| Grant { principal, role: role.to_owned() })
-                .collect(),
+            grants: grants.into_iter().map(|(principal, role)| Grant::new(principal, role)).collect(),
             members: Vec::new(),
         })
         .unwrap()
     }
 
     fn alice(groups: &[&str]) -> Subject {
-        Subject { user: Some("alice".to_owned()), groups: groups.iter().map(|g| (*g).to_owned()).collect() }
+        Subject {
+            user: Some("alice".to_owned()),
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+            roles: None,
+        }
     }
 
     fn start(name: &str) -> Requirements {
@@ -393,6 +444,49 @@ mod tests {
     }
 
     #[test]
+    fn what_a_mode_covers_is_let_through_as_a_denial_that_would_be_due() {
+        let everyone = |permissions: Vec<(&'static str, &str)>| {
+            let permissions = permissions.into_iter().map(|(action, pattern)| {
+                ("r", permission(Effect::Allow, Action::parse(action).unwrap(), pattern))
+            });
+            index(permissions.collect(), &[], vec![(Principal::Everyone, "r")])
+        };
+        let mode = |index: &Index| match index.decide(&alice(&[]), "docker start", &start("web")) {
+            Decision::Permit(_) | Decision::PermitInPart(_) => panic!("permitted"),
+            Decision::Deny(_) => None,
+            Decision::Observe(mode, denial) => {
+                assert_eq!(denial.cause, Cause::NotGranted);
+                Some(mode)
+            }
+        };
+        assert_eq!(mode(&everyone(vec![("mode.observe", "container:*")])), Some(Mode::Observe));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "*"), ("mode.warn", "*")])), Some(Mode::Warn));
+        assert_eq!(mode(&everyone(vec![("mode.observe", "image:*")])), None);
+        let all = Permission {
+            actions: Actions::Any,
+            resource: Pattern::parse("*").unwrap(),
+            effect: Effect::Allow,
+        };
+        let deny = permission(Effect::Deny, Action::ContainerStart, "*");
+        let admin = index(vec![("r", all), ("r", deny)], &[], vec![(Principal::Everyone, "r")]);
+        assert_eq!(mode(&admin), None, "`*` is not to contain modes");
+    }
+
+    #[test]
+    fn a_grant_ends_by_its_time() {
+        let mut grant = Grant::new(Principal::Everyone, "a");
+        grant.until = Some(100);
+        let rules = Rules {
+            permissions: vec![("a".to_owned(), permission(Effect::Allow, Action::ContainerStart, "*"))],
+            grants: vec![grant],
+            ..Rules::default()
+        };
+        let index = Index::new(&rules).unwrap();
+        assert_eq!(index.at(99).roles_of(&alice(&[])), ["a"]);
+        assert_eq!(index.at(100).roles_of(&alice(&[])), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_requirement_must_be_granted_and_all_missing_ones_are_named() {
         let index = index(
             vec![("a", permission(Effect::Allow, Action::ContainerStart, "*"))],
@@ -445,6 +539,53 @@ mod tests {
         assert!(!permitted(&alice(&["devs"]), Some(("bob", "ops"))));
         assert!(!permitted(&alice(&["devs"]), None));
         assert!(!permitted(&Subject::anonymous(), Some(("alice", "x"))));
+    }
+
+    #[test]
+    fn a_subject_with_roles_of_its_own_holds_these_and_nothing_else_but_every_denial() {
+        let allow = |name: &str| permission(Effect::Allow, Action::ContainerStart, name);
+        let index = index(
+            vec![
+                ("web", allow("container:web-*")),
+                ("base", allow("container:base")),
+                ("all", allow("*")),
+                ("public", allow("container:public")),
+                ("not", permission(Effect::Deny, Action::ContainerStart, "container:web-secret")),
+            ],
+            &[("web", "base")],
+            vec![
+                (Principal::User("alice".to_owned()), "all"),
+                (Principal::Group("devs".to_owned()), "all"),
+                (Principal::User("alice".to_owned()), "not"),
+                (Principal::Everyone, "public"),
+            ],
+        );
+        let as_token = |roles: &[&str]| Subject {
+            roles: Some(roles.iter().map(|role| (*role).to_owned()).collect()),
+            ..alice(&["devs"])
+        };
+        let may = |subject: &Subject, name: &str| {
+            matches!(index.decide(subject, "docker start", &start(name)), Decision::Permit(_))
+        };
+        let token = as_token(&["web"]);
+        assert_eq!(index.roles_of(&token), ["web", "public", "base"]);
+        for (name, alone, with_token) in [
+            ("web-1", true, true),
+            ("base", true, true),
+            ("public", true, true),
+            ("db", true, false),
+            ("web-secret", false, false),
+        ] {
+            assert_eq!((may(&alice(&["devs"]), name), may(&token, name)), (alone, with_token), "{name}");
+        }
+        for nothing in [as_token(&[]), as_token(&["gone"]), as_token(&["not"])] {
+            assert!(may(&nothing, "public") && !may(&nothing, "web-1"));
+        }
+        // What it is granted besides is not asked for either: no scope of the user's own can decide.
+        let Decision::Permit(findings) = index.decide(&token, "docker start", &start("base")) else {
+            panic!("denied");
+        };
+        assert_eq!(findings[0].decided_by.clone().unwrap().path, "token > web > base");
     }
 
     #[test]

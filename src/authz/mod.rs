@@ -2,6 +2,7 @@
 
 mod action;
 mod decision;
+mod denial;
 mod index;
 mod pattern;
 mod requirement;
@@ -11,7 +12,7 @@ mod sight;
 mod subject;
 
 pub use action::Action;
-pub use decision::{Cause, DecidedBy, Decision, Denial, Finding};
+pub use decision::{Cause, DecidedBy, Decision, Denial, Finding, Mode};
 pub use index::Index;
 pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};

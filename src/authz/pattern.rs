@@ -107,6 +107,14 @@ impl Pattern {
         self.kind.is_none_or(|own| own == kind) && self.name == Name::Any
     }
 
+    /// Whether it covers everything, or everything of its kind.
+    pub fn is_any(&self) -> bool {
+        match self.name {
+            Name::Any => true,
+            Name::Own | Name::Group | Name::Exact(_) | Name::Glob(_) => false,
+        }
+    }
+
     /// Whether a permission to allow this pattern covers the resource.
     pub fn covers(&self, resource: &Resource, relation: Relation) -> bool {
         if self.kind.is_some_and(|kind| kind != resource.kind) {

@@ -56,6 +56,10 @@ pub struct Grant {
     pub principal: Principal,
     /// The role's name without `role:`.
     pub role: String,
+    /// When it ends, in seconds since 1970, UTC; `None` is never. The index itself reads no clock.
+    pub until: Option<i64>,
+    /// Why it was given; may be empty.
+    pub reason: String,
 }
 
 /// The roles, permissions, action sets and grants of one policy version, in the order of their source.
@@ -96,6 +100,18 @@ pub enum RulesError {
 
 /// Levels of inheritance that Casbin's role manager follows before it silently stops.
 pub const MAX_DEPTH: usize = 10;
+
+impl Grant {
+    /// A grant without an end.
+    pub fn new(principal: Principal, role: impl Into<String>) -> Self {
+        Self { principal, role: role.into(), until: None, reason: String::new() }
+    }
+
+    /// Whether it holds at a moment, in seconds since 1970.
+    pub fn holds_at(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
 
 impl Rules {
     /// Checks that every name is defined and nothing is circular.
@@ -273,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_role_that_nothing_defines_is_refused_with_the_nearest_one() {
-        let grant = Grant { principal: Principal::User("alice".to_owned()), role: "develper".to_owned() };
+        let grant = Grant::new(Principal::User("alice".to_owned()), "develper");
         let rules = Rules {
             permissions: vec![holds("developer", Actions::Any)],
             grants: vec![grant],

@@ -42,6 +42,8 @@ pub struct Sight {
     views: Vec<(Kind, Vec<Held>)>,
     environment: Vec<Held>,
     system: Vec<Held>,
+    /// What denials are only observed on: nothing is hidden there.
+    observed: Vec<Held>,
 }
 
 type Held = (Effect, Pattern);
@@ -58,6 +60,7 @@ impl Sight {
             views: views.collect(),
             environment: held(Action::ContainerInspectEnv),
             system: held(Action::SystemInfo),
+            observed: [held(Action::ModeObserve), held(Action::ModeWarn)].concat(),
         }
     }
 
@@ -68,12 +71,16 @@ impl Sight {
 
     /// Whether everything of a kind is visible, whatever it is called and whoever made it.
     pub fn is_whole(&self, kind: Kind) -> bool {
-        whole(self.of(kind), kind)
+        whole(self.of(kind), kind) || whole(&self.observed, kind)
     }
 
     /// Whether nothing of a kind could be visible.
     pub fn is_blind(&self, kind: Kind) -> bool {
-        !self.of(kind).iter().any(|(effect, _)| *effect == Effect::Allow)
+        !self
+            .of(kind)
+            .iter()
+            .chain(&self.observed)
+            .any(|(effect, pattern)| *effect == Effect::Allow && pattern.kind().is_none_or(|own| own == kind))
     }
 
     /// Whether everything is visible, the daemon's own state included.
@@ -83,22 +90,25 @@ impl Sight {
 
     /// Whether a thing with these names, of which one is its ID, is visible.
     pub fn sees(&self, kind: Kind, names: &[&str], owner: Option<&Owner>) -> bool {
-        granted(self.of(kind), kind, names, self.subject.relation(owner))
+        let relation = self.subject.relation(owner);
+        granted(self.of(kind), kind, names, relation) || granted(&self.observed, kind, names, relation)
     }
 
     /// Whether the environment values of a thing may be read.
     pub fn reads_environment(&self, kind: Kind, names: &[&str], owner: Option<&Owner>) -> bool {
-        granted(&self.environment, kind, names, self.subject.relation(owner))
+        let relation = self.subject.relation(owner);
+        granted(&self.environment, kind, names, relation) || granted(&self.observed, kind, names, relation)
     }
 
     /// Whether the environment values of everything of a kind may be read.
     pub fn reads_every_environment(&self, kind: Kind) -> bool {
-        whole(&self.environment, kind)
+        whole(&self.environment, kind) || whole(&self.observed, kind)
     }
 
     /// Whether facts about the daemon itself may be read.
     pub fn sees_system(&self) -> bool {
-        granted(&self.system, Kind::System, &[Resource::ANY], Relation::Other)
+        let sees = |held| granted(held, Kind::System, &[Resource::ANY], Relation::Other);
+        sees(&self.system) || sees(&self.observed)
     }
 
     fn of(&self, kind: Kind) -> &[Held] {
@@ -137,14 +147,14 @@ mod tests {
         };
         Index::new(&Rules {
             permissions: permissions.iter().map(|held| ("r".to_owned(), permission(held))).collect(),
-            grants: vec![Grant { principal: Principal::Everyone, role: "r".to_owned() }],
+            grants: vec![Grant::new(Principal::Everyone, "r")],
             ..Rules::default()
         })
         .unwrap()
     }
 
     fn user(name: &str) -> Subject {
-        Subject { user: Some(name.to_owned()), groups: Vec::new() }
+        Subject { user: Some(name.to_owned()), groups: Vec::new(), roles: None }
     }
 
     fn owner(name: &str) -> Arc<Owner> {
@@ -201,7 +211,7 @@ mod tests {
             match index.decide_in_part(subject, "docker ps", &list) {
                 Decision::PermitInPart(findings) => findings[0].decided_by.clone().unwrap().permission,
                 Decision::Permit(_) => "all".to_owned(),
-                Decision::Deny(denial) => denial.message,
+                Decision::Deny(denial) | Decision::Observe(_, denial) => denial.message,
             }
         };
         let own = (LIST.0, LIST.1, "container:@own");
@@ -221,6 +231,20 @@ mod tests {
             decided(&[own, (Effect::Deny, Action::ContainerList, "container:*")], &user("alice")),
             "alice may not container.list (docker ps): role `r` denies it"
         );
+    }
+
+    #[test]
+    fn nothing_is_hidden_where_denials_are_only_observed() {
+        let index = index(&[
+            (LIST.0, LIST.1, "container:@own"),
+            (Effect::Deny, Action::ContainerInspect, "container:prod-*"),
+            (Effect::Allow, Action::ModeObserve, "container:*"),
+        ]);
+        let sight = index.sight(&user("alice"));
+        assert!(sight.is_whole(Kind::Container));
+        assert!(sight.sees(Kind::Container, &["ab12", "prod-1"], None));
+        assert!(sight.reads_environment(Kind::Container, &["ab12"], None));
+        assert!(sight.is_blind(Kind::Volume));
     }
 
     #[test]

@@ -11,6 +11,9 @@ pub struct Subject {
     pub user: Option<String>,
     /// All groups, nested ones included.
     pub groups: Vec<String>,
+    /// The only roles by which the subject is allowed anything, besides what everyone holds; `None` means the
+    /// roles that user and groups are granted. What user and groups are denied stays denied either way.
+    pub roles: Option<Vec<String>>,
 }
 
 impl Subject {

@@ -39,11 +39,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "USER")]
         user: Option<String>,
     },
-    /// Read dockerd's questions, one JSON a line, and print what each needs
-    #[command(
-        after_help = "Example: echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify"
-    )]
-    Classify,
+    /// Read dockerd's questions and print what each needs, or why it is refused
+    #[command(after_help = CLASSIFY_HELP)]
+    Classify(ClassifyArgs),
     /// As classify, with the decision that a policy makes for a user
     #[command(after_help = "Exit code 0 whatever the verdicts.\n\
                             Example: wharfinger judge --as alice --group developers --policy rbac/policy.csv < questions.jsonl")]
@@ -68,6 +66,9 @@ pub(super) enum Command {
     /// Read the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Issue, list and revoke tokens of this host, for programs
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Let the running daemon read its policy, directory file and keys of tokens again; a bad one never replaces a good one
     Reload,
     /// Show what the running daemon is doing
@@ -93,6 +94,51 @@ pub(super) enum Command {
         /// An existing directory
         directory: PathBuf,
     },
+}
+
+const CLASSIFY_HELP: &str = "\
+A question is the JSON that dockerd sends a plugin: RequestMethod, RequestUri, RequestHeaders (a map) and RequestBody
+(in base64), of which what is empty may be left out. Any number of them are read from standard input, one a line or
+spread over lines.
+
+For each question one line is printed: {\"operation\":NAME,\"requirements\":[{\"action\":NAME,\"resource\":KIND:NAME},…],
+\"refused\":null}. A refused call has no requirements and \"refused\":{\"code\":WORD,\"message\":TEXT}; the code of what is no
+question is `question-invalid`. `-o text` prints the same as `= action resource` and `! code message`, and an empty line
+after each question. Exit code 0 whatever the answers.
+
+A POST or PUT without a body must say `Content-Length: 0`, as every client does.
+
+Examples:
+  echo '{\"RequestMethod\":\"GET\",\"RequestUri\":\"/v1.41/containers/json\"}' | wharfinger classify
+  wharfinger classify -o text < question.json";
+
+/// How calls are seen, and how the answers are printed.
+#[derive(Debug, Args)]
+pub(super) struct ClassifyArgs {
+    /// Where the calls were seen: by dockerd's question alone, or by the gateway first
+    #[arg(long, value_enum, default_value_t = DoorArg::Plugin)]
+    pub(super) door: DoorArg,
+    /// How to print the answers
+    #[arg(long, short, value_enum, default_value_t = Answers::Json)]
+    pub(super) output: Answers,
+}
+
+/// Where a call was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoorArg {
+    /// In dockerd's question alone
+    Plugin,
+    /// By the gateway, too, which refuses what dockerd does not show
+    Gateway,
+}
+
+/// How answers to questions are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Answers {
+    /// One JSON object a line
+    Json,
+    /// A line each requirement or refusal
+    Text,
 }
 
 /// For whom, and by which policy.
@@ -188,6 +234,60 @@ pub(super) enum PolicyCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+/// Tokens of this host.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Print a new token, signed by the running daemon and good for its host alone
+    #[command(
+        after_help = "With --role the token holds exactly these roles and what everyone holds, whatever its user is granted, and no \
+                      directory is asked about the user; what the policy denies user and groups stays denied.\n\
+                      Without, it is as good as its user.\n\
+                      Example: export DOCKER_CUSTOM_HEADERS=\"X-Wharfinger-Token=$(wharfinger token issue --user ci --ttl 1h --role developer)\""
+    )]
+    Issue {
+        /// Whom it names, in decisions and in the trail
+        #[arg(long, value_name = "USER")]
+        user: String,
+        /// How long it lives, such as `1h`
+        #[arg(long, value_name = "TIME", value_parser = super::token::ttl)]
+        ttl: std::time::Duration,
+        /// A role that it holds; may be repeated
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// A group that it is in; may be repeated
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// What it is for; goes into the list and the trail
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// List the tokens that are good
+    List {
+        /// Also those that have ended or were revoked in the last 30 days
+        #[arg(long)]
+        all: bool,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Revoke a token: the next call that shows it is denied
+    #[command(
+        after_help = "The beginning of an id is enough where it is clear.\nExample: wharfinger token revoke 01KB"
+    )]
+    Revoke {
+        /// Its id, from `wharfinger token list`
+        id: String,
+    },
+    /// Sign with a new key from now on; tokens of the ones before are good to their end
+    #[command(
+        after_help = "Keys are also replaced by themselves, every 30 days unless `key_lifetime` in `[token]` says otherwise."
+    )]
+    RotateKey,
 }
 
 /// How to print a list or a record.

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::audit::{
-    CsvExport, DecisionEntry, Ending, Entry, Finding, Found, Object, ResponseEntry, SystemEntry, Verdict,
+    AdminEntry, CsvExport, DecisionEntry, Ending, Entry, Finding, Found, Object, ResponseEntry, SystemEntry,
+    Verdict,
 };
 use crate::engine::harmless;
 
@@ -70,6 +71,7 @@ pub fn explain(found: &Found, output: &mut dyn Write) -> io::Result<()> {
             field(output, "decision", &decision)?;
             field(output, "outcome", &reported(entry))
         }
+        Entry::Admin(entry) => admin(entry, output),
         Entry::System(entry) => {
             field(output, "time", &format!("{:.6}", entry.time))?;
             field(output, "event", &told(entry))
@@ -99,6 +101,15 @@ fn row(found: &Found) -> [String; 7] {
             entry.operation.clone().unwrap_or_default(),
             object(&entry.object),
             reported(entry),
+            id,
+        ],
+        Entry::Admin(entry) => [
+            time(entry.time),
+            user(&entry.actor.user),
+            entry.decision.name().to_owned(),
+            entry.operation.clone(),
+            object(&entry.object),
+            entry.message.clone(),
             id,
         ],
         Entry::System(entry) => {
@@ -160,12 +171,36 @@ fn who_and_what(entry: &DecisionEntry, output: &mut dyn Write) -> io::Result<()>
     field(output, "through", &format!("{}{client}", entry.source.door.name()))
 }
 
+fn admin(entry: &AdminEntry, output: &mut dyn Write) -> io::Result<()> {
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    field(output, "time", &format!("{:.6}", entry.time))?;
+    field(output, "user", entry.actor.user.as_deref().unwrap_or("anonymous"))?;
+    field(output, "known by", &entry.actor.how)?;
+    field(output, "groups", &list(&entry.actor.groups))?;
+    field(output, "roles", &list(&entry.actor.roles))?;
+    field(output, "asked", &call(Some(&entry.operation), entry.object.as_ref()))?;
+    field(output, "through", entry.source.door.name())?;
+    let cause = entry.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    field(output, "decision", &format!("{}{cause}", entry.decision.name()))?;
+    field(output, "", &entry.message)?;
+    field(output, "policy", &format!("version {}", entry.policy_version))?;
+    if !entry.requirements.is_empty() {
+        findings(&entry.requirements, output)?;
+    }
+    let Some(change) = &entry.change else { return Ok(()) };
+    field(output, "change", &format!("version {} to {}", change.before, change.after))?;
+    field(output, "reason", if change.reason.is_empty() { "none given" } else { &change.reason })?;
+    change.diff.iter().try_for_each(|line| field(output, "", line))
+}
+
 fn verdict(entry: &DecisionEntry, output: &mut dyn Write) -> io::Result<()> {
     let verdict = match entry.decision {
-        Verdict::Permit => "permit".to_owned(),
+        Verdict::Permit => match &entry.mode {
+            Some(mode) => format!("permit (mode {mode}: it would be denied, {})", cause(entry)),
+            None => "permit".to_owned(),
+        },
         Verdict::Deny => {
-            let words: Vec<_> = entry.cause.iter().chain(&entry.code).map(String::as_str).collect();
-            format!("deny ({})", words.join(", "))
+            format!("deny ({})", cause(entry))
         }
     };
     field(output, "decision", &verdict)?;
@@ -176,12 +211,20 @@ fn verdict(entry: &DecisionEntry, output: &mut dyn Write) -> io::Result<()> {
     field(output, "policy", &policy)
 }
 
+fn cause(entry: &DecisionEntry) -> String {
+    entry.cause.iter().chain(&entry.code).map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
 fn needed(entry: &DecisionEntry, output: &mut dyn Write) -> io::Result<()> {
     if entry.requirements.is_empty() {
         return field(output, "needed", "not asked for: it was denied before");
     }
+    findings(&entry.requirements, output)
+}
+
+fn findings(findings: &[Finding], output: &mut dyn Write) -> io::Result<()> {
     writeln!(output, "  needed")?;
-    for finding in &entry.requirements {
+    for finding in findings {
         let mark = if granted(finding) { "granted" } else { "MISSING" };
         writeln!(output, "    {mark}  {} {}", shown(&finding.action), shown(&finding.resource))?;
         let why = match (&finding.permission, &finding.role, &finding.path) {

@@ -8,6 +8,7 @@ use crate::audit::Reader;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
+use crate::policy::{self, newest_in};
 use crate::store::StoreError;
 
 pub(super) fn run(
@@ -21,7 +22,11 @@ pub(super) fn run(
         return Ok(Outcome::No);
     };
     if let Some(source) = lines.line("policy source", config.policy.source(), |_| "named".to_owned())? {
-        lines.line("policy", source.load(), |policy| {
+        let book = policy::book_path(config.policy.database.as_deref(), &config.audit.database);
+        // What was changed by command counts, unless a file is the truth.
+        let loaded =
+            if config.policy.file.is_none() && book.exists() { newest_in(&book) } else { source.load() };
+        lines.line("policy", loaded, |policy| {
             let rules = &policy.rules;
             format!("{} roles, {} grants, version {}", rules.roles().len(), rules.grants.len(), policy.digest)
         })?;

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use crate::engine::{Call, Classified, Door, classify};
 use crate::plugin::wire::Question;
@@ -30,38 +31,85 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-/// Reads questions, the JSON that dockerd sends, one a line, and writes one JSON line for each.
-///
-/// The questions count as seen by the plugin alone. Blank lines are skipped.
+/// Reads questions, the JSON that dockerd sends, and writes one JSON line for each.
 ///
 /// # Errors
-/// Only for the streams: a line that is no question gets an answer that says so.
-pub fn run(input: impl BufRead, output: impl Write) -> io::Result<()> {
-    each(input, output, |line| answer(line).0)
+/// Only for the streams: what is no question gets an answer that says so.
+pub fn run(input: impl BufRead, output: impl Write, door: Door) -> io::Result<()> {
+    each(input, output, |question| answer(question, door).0)
 }
 
-/// Writes one JSON line for each line that is not blank.
+/// As [`run`], with a line each requirement or refusal, and an empty line after each question.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_as_text(input: impl BufRead, mut output: impl Write, door: Door) -> io::Result<()> {
+    questions(input, |question| {
+        let line = answer(question, door).0;
+        for needed in &line.requirements {
+            writeln!(output, "= {} {}", needed.action, needed.resource)?;
+        }
+        if let Some(refused) = &line.refused {
+            writeln!(output, "! {} {}", refused.code, refused.message)?;
+        }
+        writeln!(output)
+    })?;
+    output.flush()
+}
+
+/// Writes one JSON line for each question.
 pub(super) fn each<T: Serialize>(
-    mut input: impl BufRead,
+    input: impl BufRead,
     mut output: impl Write,
     answer: impl Fn(&[u8]) -> T,
 ) -> io::Result<()> {
-    let mut line = Vec::new();
+    questions(input, |question| {
+        serde_json::to_writer(&mut output, &answer(question))?;
+        output.write_all(b"\n")
+    })?;
+    output.flush()
+}
+
+/// Splits the input into questions: each is one line, or as many as its JSON goes on for. Blank
+/// lines are skipped.
+fn questions(mut input: impl BufRead, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let (mut open, mut line) = (Vec::new(), Vec::new());
     loop {
         line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 {
-            return output.flush();
+        let ended = input.read_until(b'\n', &mut line)? == 0;
+        if ended || (!open.is_empty() && !could_go_on(&open, &line)) {
+            // What stays open is no question, and the next line may well be one.
+            if !open.is_empty() {
+                each(&open)?;
+                open.clear();
+            }
+            if ended {
+                return Ok(());
+            }
         }
-        if line.iter().all(u8::is_ascii_whitespace) {
+        if open.is_empty() && line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        serde_json::to_writer(&mut output, &answer(&line))?;
-        output.write_all(b"\n")?;
+        open.extend_from_slice(&line);
+        if !is_cut_off(&open) {
+            each(&open)?;
+            open.clear();
+        }
     }
 }
 
+/// Whether a line belongs to the JSON that is open.
+fn could_go_on(open: &[u8], line: &[u8]) -> bool {
+    let whole = [open, line].concat();
+    is_cut_off(&whole) || serde_json::from_slice::<IgnoredAny>(&whole).is_ok()
+}
+
+fn is_cut_off(json: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(json).is_err_and(|error| error.is_eof())
+}
+
 /// The answer to one question, and what the call is unless it is refused.
-pub(super) fn answer(line: &[u8]) -> (Line, Option<Classified>) {
+pub(super) fn answer(line: &[u8], door: Door) -> (Line, Option<Classified>) {
     let question = match Question::read(line) {
         Ok(question) => question,
         Err(error) => {
@@ -74,7 +122,7 @@ pub(super) fn answer(line: &[u8]) -> (Line, Option<Classified>) {
         uri: &question.request_uri,
         headers: &question.request_headers,
         body: question.request_body.as_deref(),
-        door: Door::Plugin,
+        door,
     };
     match classify(&call) {
         Ok(classified) => {
@@ -96,12 +144,40 @@ pub(super) fn answer(line: &[u8]) -> (Line, Option<Classified>) {
 
 #[cfg(test)]
 mod tests {
-    use super::run;
+    use super::{run, run_as_text};
+    use crate::engine::Door;
 
     fn answers(questions: &str) -> String {
         let mut output = Vec::new();
-        run(questions.as_bytes(), &mut output).unwrap();
+        run(questions.as_bytes(), &mut output, Door::Plugin).unwrap();
         String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn a_question_may_be_spread_over_lines_and_one_that_is_cut_off_does_not_take_the_next_with_it() {
+        let spread = "{\n  \"RequestMethod\": \"GET\",\n\n  \"RequestUri\": \"/_ping\"\n}\n";
+        let ping = "{\"operation\":\"system.ping\",\"requirements\":[{\"action\":\"system.ping\",\"resource\":\"system:*\"}],\"refused\":null}\n";
+        assert_eq!(answers(spread), ping);
+        assert_eq!(answers(&spread.repeat(2)), ping.repeat(2));
+        let cut = answers(&format!("{{\"RequestMethod\":\"GET\"\n{spread}{{"));
+        let lines: Vec<&str> = cut.lines().collect();
+        assert_eq!(lines.len(), 3, "{cut}");
+        assert!(lines[0].contains("question-invalid") && lines[2].contains("question-invalid"), "{cut}");
+        assert_eq!(lines[1], ping.trim_end());
+    }
+
+    #[test]
+    fn text_has_a_line_each_requirement_or_refusal_and_the_door_counts() {
+        let questions = "{\"RequestMethod\":\"POST\",\"RequestUri\":\"/v1.41/build?t=a\"}\nx\n";
+        let text = |door| {
+            let mut output = Vec::new();
+            run_as_text(questions.as_bytes(), &mut output, door).unwrap();
+            String::from_utf8(output).unwrap()
+        };
+        let invalid = "! question-invalid question without a request method and target\n\n";
+        let build = "= image.build image:docker.io/library/a:latest\n";
+        assert_eq!(text(Door::Plugin), format!("{build}= build.unchecked build:*\n\n{invalid}"));
+        assert_eq!(text(Door::Gateway), format!("{build}\n{invalid}"));
     }
 
     #[test]

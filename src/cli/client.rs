@@ -31,12 +31,13 @@ impl Client {
 
     /// The whole answer to a GET.
     pub(super) fn get(&self, path: &str, query: &[(String, String)]) -> anyhow::Result<Bytes> {
-        self.whole(Method::GET, path, query)
+        self.whole(Method::GET, path, query, Bytes::new())
     }
 
-    /// The whole answer to a POST without a body.
-    pub(super) fn post(&self, path: &str) -> anyhow::Result<Bytes> {
-        self.whole(Method::POST, path, &[])
+    /// The whole answer to a POST, of JSON where there is any.
+    pub(super) fn post(&self, path: &str, body: Option<&serde_json::Value>) -> anyhow::Result<Bytes> {
+        let body = body.map(|body| Bytes::from(body.to_string()));
+        self.whole(Method::POST, path, &[], body.unwrap_or_default())
     }
 
     /// Copies the answer to a GET as it arrives.
@@ -47,7 +48,7 @@ impl Client {
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
         self.runtime.block_on(async {
-            let mut body = self.send(Method::GET, path, query).await?.into_body();
+            let mut body = self.send(Method::GET, path, query, Bytes::new()).await?.into_body();
             while let Some(frame) = body.frame().await {
                 if let Ok(data) =
                     frame.context("the daemon broke off in the middle of its answer")?.into_data()
@@ -59,9 +60,15 @@ impl Client {
         })
     }
 
-    fn whole(&self, method: Method, path: &str, query: &[(String, String)]) -> anyhow::Result<Bytes> {
+    fn whole(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Bytes,
+    ) -> anyhow::Result<Bytes> {
         self.runtime.block_on(async {
-            let response = self.send(method, path, query).await?;
+            let response = self.send(method, path, query, body).await?;
             Ok(response
                 .into_body()
                 .collect()
@@ -76,13 +83,15 @@ impl Client {
         method: Method,
         path: &str,
         query: &[(String, String)],
+        body: Bytes,
     ) -> anyhow::Result<Response<Incoming>> {
         let target = target(path, query);
         let request = Request::builder()
             .method(method)
             .uri(Uri::new(&self.socket, &target))
             .header("Host", "wharfinger")
-            .body(Full::new(Bytes::new()))?;
+            .header("Content-Type", "application/json")
+            .body(Full::new(body))?;
         let client = HyperClient::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(UnixConnector);
         let socket = self.socket.display();
         let response = tokio::time::timeout(PATIENCE, client.request(request))

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::classify::{self, Line};
 use crate::authz::{Cause, Decision, Finding, Subject};
+use crate::engine::Door;
 use crate::policy::Loaded;
 
 /// One line of output: what `classify` says, and the decision.
@@ -51,7 +52,7 @@ pub fn run(input: impl BufRead, output: impl Write, loaded: &Loaded, subject: &S
 }
 
 fn judge(line: &[u8], loaded: &Loaded, subject: &Subject) -> Judged {
-    let (line, classified) = classify::answer(line);
+    let (line, classified) = classify::answer(line, Door::Plugin);
     // Fail closed: what is not understood is denied, whoever asks.
     let refused = || {
         let cause = line.refused.as_ref().map(|refused| Cause::Refused(refused.code));
@@ -74,7 +75,8 @@ fn verdict(decision: Decision) -> Verdict {
         Decision::Permit(_) | Decision::PermitInPart(_) => {
             Verdict { permit: true, findings, ..Verdict::default() }
         }
-        Decision::Deny(denial) => Verdict {
+        // What is only observed is not granted, and that is what is asked here.
+        Decision::Deny(denial) | Decision::Observe(_, denial) => Verdict {
             permit: false,
             cause: Some(denial.cause.name()),
             code: denial.cause.code(),
@@ -113,7 +115,7 @@ mod tests {
 
     fn decisions(groups: &[&str], questions: &str) -> Vec<Value> {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        let subject = Subject { user: Some("alice".to_owned()), groups };
+        let subject = Subject { user: Some("alice".to_owned()), groups, roles: None };
         let mut output = Vec::new();
         run(questions.as_bytes(), &mut output, &load(MODEL, POLICY).unwrap(), &subject).unwrap();
         let lines = String::from_utf8(output).unwrap();

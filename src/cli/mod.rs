@@ -10,6 +10,7 @@ pub mod judge;
 mod output;
 mod policy;
 mod status;
+mod token;
 mod trail;
 
 use std::io::{self, Write};
@@ -20,6 +21,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Cli, Command};
 use crate::authz::Subject;
 use crate::config::Config;
+use crate::engine::Door;
 
 /// What a command ends with; scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +66,25 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Check { user } => check::run(cli.config.as_deref(), user.as_deref(), out),
-        Command::Classify => {
-            classify::run(io::stdin().lock(), out)?;
+        Command::Classify(args) => {
+            let door = match args.door {
+                args::DoorArg::Plugin => Door::Plugin,
+                args::DoorArg::Gateway => Door::Gateway,
+            };
+            match args.output {
+                args::Answers::Json => classify::run(io::stdin().lock(), out, door)?,
+                args::Answers::Text => classify::run_as_text(io::stdin().lock(), out, door)?,
+            }
             Ok(Outcome::Done)
         }
         Command::Judge(args) => {
             let loaded = policy::chosen(args.policy.as_deref(), client)?;
-            judge::run(io::stdin().lock(), out, &loaded, &Subject { user: args.user, groups: args.groups })?;
+            judge::run(
+                io::stdin().lock(),
+                out,
+                &loaded,
+                &Subject { user: args.user, groups: args.groups, roles: None },
+            )?;
             Ok(Outcome::Done)
         }
         Command::Audit(command) => trail::run(command, client, out),
@@ -78,6 +92,7 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             trail::explain(&id, &trail::Trail::new(source, client)?, output, out)
         }
         Command::Policy(command) => policy::run(command, client, out),
+        Command::Token(command) => token::run(command, client, out),
         Command::Status { output } => status::status(&client()?, output, out),
         Command::Reload => status::reload(&client()?, out),
         Command::Actions { output } => actions::run(output, out),

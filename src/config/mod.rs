@@ -21,12 +21,18 @@ pub const PATH: &str = "/etc/wharfinger/wharfinger.toml";
 pub struct Config {
     /// The socket that dockerd calls.
     pub plugin: crate::plugin::Settings,
+    /// The socket of the users; no section, no gateway.
+    pub gateway: Option<crate::gateway::Settings>,
     /// The socket of the administrators.
     pub admin: crate::admin::Settings,
     /// Who asks.
     pub identity: crate::identity::Settings,
+    /// This host's own tokens.
+    pub token: crate::token::Settings,
     /// Groups.
     pub directory: crate::directory::Settings,
+    /// What host paths lead to.
+    pub host_paths: crate::hostfs::Settings,
     /// Who created what.
     pub inventory: crate::inventory::Settings,
     /// Roles and grants.
@@ -35,11 +41,15 @@ pub struct Config {
     pub audit: AuditConfig,
 }
 
-/// `[policy]`: the shipped policy, or files.
+/// `[policy]`: a database that begins with the shipped policy, or a file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// A policy in Casbin's CSV form, in place of the shipped one.
+    /// The database of the policy's versions; left out, `policy.db` beside the trail.
+    pub database: Option<PathBuf>,
+    /// A policy in Casbin's CSV form for the first start, in place of the shipped one.
+    pub seed: Option<PathBuf>,
+    /// A policy in Casbin's CSV form that is the truth: changes are made in it, and not by command.
     pub file: Option<PathBuf>,
     /// The model that the policy is written for; it has to mean what the shipped one means.
     pub model: Option<PathBuf>,
@@ -69,8 +79,9 @@ impl PolicyConfig {
     /// The source that these settings name.
     pub fn source(&self) -> Result<PolicySource, ConfigError> {
         match (&self.file, &self.model) {
+            (Some(_), _) if self.seed.is_some() => Err(ConfigError::SeedAndFile),
             (Some(policy), model) => Ok(PolicySource::Files { model: model.clone(), policy: policy.clone() }),
-            (None, None) => Ok(PolicySource::Embedded),
+            (None, None) => Ok(self.seed.clone().map_or(PolicySource::Embedded, PolicySource::Seed)),
             (None, Some(_)) => Err(ConfigError::ModelAlone),
         }
     }
@@ -82,6 +93,11 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the config `{0}`: {1}")]
     Read(PathBuf, #[source] std::io::Error),
+    /// Two first policies.
+    #[error(
+        "`policy.seed` and `policy.file` are both set: `file` is the truth at all times, `seed` only for the first start; take one out"
+    )]
+    SeedAndFile,
     /// A model without a policy.
     #[error("`policy.model` is set and `policy.file` is not: name the policy that is written for it")]
     ModelAlone,
@@ -175,8 +191,15 @@ mod tests {
         let text: Vec<String> =
             SHIPPED.lines().map(|line| example(line).unwrap_or_else(|| line.to_owned())).collect();
         let config = Config::parse(&text.join("\n"), Path::new("packaging/wharfinger.toml")).unwrap();
+        let gateway = crate::gateway::Settings {
+            group: Some("docker".to_owned()),
+            mode: crate::gateway::Mode(0o660),
+            docker_socket: Some(crate::inventory::DOCKER_SOCKET.into()),
+            ..crate::gateway::Settings::default()
+        };
+        assert_eq!(config.gateway, Some(gateway));
         assert!(
-            config.policy.file.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1
+            config.policy.seed.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1
         );
     }
 

@@ -165,12 +165,14 @@ fn every_action_of_the_engine_and_every_refusal_has_a_case() {
             Err(code) => drop(codes.insert(code)),
         }
     }
-    let ours = ["policy.", "grant.", "audit.", "token."];
+    // Our own surface, and what only a look at the host or the daemon adds.
+    let ours = ["policy.", "grant.", "audit.", "token.", "host.mount-unguarded"];
     for action in Action::ALL.iter().filter(|action| !ours.iter().any(|ours| action.name().starts_with(ours)))
     {
         assert!(actions.contains(action.name()), "`{action}` has no case");
     }
-    for code in RefusalCode::ALL {
+    // What only the gateway refuses is no call of the engine's, and has its own tests.
+    for code in RefusalCode::ALL.iter().filter(|code| **code != RefusalCode::Transport) {
         assert!(codes.contains(code.name()), "`{}` has no case", code.name());
     }
 }

@@ -8,7 +8,9 @@ mod anchors;
 mod body;
 mod classify;
 mod conformance;
-#[cfg(fuzzing)]
+#[cfg(test)]
+pub(crate) mod corpora;
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod hostpath;
 mod json;
@@ -32,6 +34,11 @@ pub use recognise::{Recognised, recognise};
 /// The name of an image or a managed plugin as resources have it; `None` for what is no name.
 pub fn image_name(text: &str) -> Option<String> {
     reference::parse(text).ok().map(|name| name.canonical())
+}
+
+/// Whether mounting the host path gives the host away; the path without links and in its one spelling.
+pub fn is_sensitive_path(path: &str) -> bool {
+    hostpath::is_sensitive(path)
 }
 
 /// One Engine API call, as the question or the gateway shows it.
@@ -141,5 +148,6 @@ refusal_codes! {
     BodyAmbiguous   "body-ambiguous"   "the body could be read in two ways";
     BodyInvalid     "body-invalid"     "the body is not what the operation takes";
     LabelReserved   "label-reserved"   "a label of the gateway's own was set by the client";
+    Transport       "transport"        "the gateway does not take calls that are sent in this way";
     ReferenceInvalid "reference-invalid" "an image reference that the daemon would not accept";
 }

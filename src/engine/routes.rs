@@ -123,7 +123,8 @@ routes! {
     POST    "/build"                             ImageBuild        "docker build"             Archive      build::image
         ["buildargs" "buildid" "cachefrom" "cgroupparent" "cpuperiod" "cpuquota" "cpusetcpus" "cpusetmems" "cpushares"
          "dockerfile" "forcerm" "isolation" "labels" "memory" "memswap" "networkmode" "nocache" "outputs" "platform"
-         "pull" "q" "remote" "rm" "securityopt" "session" "shmsize" "squash" "target" "ulimits" "version"] all ["extrahosts" "t"];
+         "pull" "q" "remote" "rm" "session" "shmsize" "squash" "target" "ulimits" "version"]
+        all ["extrahosts" "securityopt" "t"];
     POST    "/build/prune"                       BuildPrune        "docker builder prune"     Empty        plain::all ["all" "filters" "keep-storage" "max-used-space" "min-free-space" "reserved-space"];
     POST    "/build/cancel"                      BuildCancel       "docker build"             Empty        build::cancel ["id"];
     POST    "/session"                           BuildSession      "docker build"             Empty        plain::all;

@@ -53,13 +53,13 @@ pub(super) fn with(
     }
     let user = Some(attested.user.clone());
     let Some(token) = token else {
-        return Ok(Identified { user, groups: Vec::new(), how: How::Gateway(attested.clone()) });
+        return Ok(Identified { user, groups: Vec::new(), roles: None, how: How::Gateway(attested.clone()) });
     };
     if let Some(error) = differs("token", &token.user) {
         return Err(error);
     }
     let how = How::GatewayAndJwt { attested: attested.clone(), issuer: token.issuer, id: token.id };
-    Ok(Identified { user, groups: token.groups, how })
+    Ok(Identified { user, groups: token.groups, roles: token.roles, how })
 }
 
 #[cfg(test)]
@@ -74,6 +74,7 @@ mod tests {
         jwt::Named {
             user: user.to_owned(),
             groups: vec!["ops".to_owned()],
+            roles: None,
             issuer: "https://i".to_owned(),
             id: None,
         }

@@ -23,6 +23,19 @@ pub enum IdentityError {
     /// Outside the certificate's own dates.
     #[error("the client certificate is {0}; use one that is valid now, and check the clocks")]
     Dates(&'static str),
+    /// Of a CA that dockerd trusts, and whose word is not taken for people.
+    #[error(
+        "the client certificate is not issued by a CA whose certificates are taken here; get one from there"
+    )]
+    OtherIssuer,
+    /// In its CA's list of revoked certificates.
+    #[error("the client certificate was revoked; get a new one")]
+    RevokedCertificate,
+    /// That list is not valid now.
+    #[error(
+        "nobody can say whether the client certificate was revoked: its CA's list is out of date; tell your administrator"
+    )]
+    RevocationList,
     /// dockerd's fields contradict each other.
     #[error("contradictory evidence from the daemon: {0}")]
     Contradiction(&'static str),

@@ -1,6 +1,7 @@
 //! Evidence to subject: one file a kind of evidence, and no falling through after a bad one.
 
 mod attested;
+mod ca;
 mod error;
 mod jwt;
 mod name;
@@ -9,21 +10,27 @@ mod tls;
 
 pub use attested::{Attested, GATEWAY_HEADER};
 pub use error::{IdentityError, SettingsError};
-pub use jwt::TokenError;
+pub use jwt::{Issued, LOCAL_ALGORITHM, Local, TokenError};
 pub use name::{MAX_BYTES, NameError, check as check_name};
 pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
 
 /// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
 const OUR_HEADERS: &str = "x-wharfinger-";
+
+/// How often it is looked whether a list of revoked certificates has changed.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What one question says about who asks.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +54,8 @@ pub struct Identified {
     pub user: Option<String>,
     /// Groups that the evidence itself carries, sorted; the directory's come on top.
     pub groups: Vec<String>,
+    /// The only roles that the evidence allows, where this host's own token says so.
+    pub roles: Option<Vec<String>>,
     /// What the answer rests on, for the record.
     pub how: How,
 }
@@ -120,8 +129,9 @@ pub struct Identifier(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    /// Replaced whole when the key files were read again.
-    issuers: ArcSwap<jwt::Issuers>,
+    issuers: jwt::Issuers,
+    /// Replaced whole when its files were read again.
+    issuing: ArcSwap<ca::Issuing>,
 }
 
 impl Identifier {
@@ -130,19 +140,80 @@ impl Identifier {
     /// # Errors
     /// The first setting that cannot work, named as the administrator wrote it.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        tls::check(&settings.tls)?;
-        let issuers = ArcSwap::from_pointee(jwt::Issuers::load(&settings.jwt)?);
-        Ok(Self(Arc::new(Inner { settings, issuers })))
+        Self::made(settings, None)
     }
 
-    /// Reads the key files again; where one is bad, the keys before it stay in use.
+    /// The same, for a host with tokens of its own.
+    ///
+    /// # Errors
+    /// As [`Identifier::new`].
+    pub fn with_local(settings: Settings, local: Local) -> Result<Self, SettingsError> {
+        Self::made(settings, Some(local))
+    }
+
+    fn made(settings: Settings, local: Option<Local>) -> Result<Self, SettingsError> {
+        tls::check(&settings.tls)?;
+        let issuers = jwt::Issuers::load(&settings.jwt, local)?;
+        let issuing = ArcSwap::from_pointee(ca::Issuing::load(&settings.tls)?);
+        Ok(Self(Arc::new(Inner { settings, issuers, issuing })))
+    }
+
+    /// Reads the files again; where one is bad, everything stays as it was.
     ///
     /// # Errors
     /// What is wrong with the new content.
     pub fn reload(&self) -> Result<(), SettingsError> {
-        let issuers = jwt::Issuers::load(&self.0.settings.jwt)?;
-        self.0.issuers.store(Arc::new(issuers));
+        let issuing = ca::Issuing::load(&self.0.settings.tls)?;
+        self.0.issuers.reload()?;
+        self.0.issuing.store(Arc::new(issuing));
         Ok(())
+    }
+
+    /// Fetches the keys of issuers, and again as they grow old, and reads lists of revoked certificates that
+    /// have changed, until `stop` is set.
+    pub async fn keep(&self, now: fn() -> jiff::Timestamp, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            ((), ()) = async { tokio::join!(self.0.issuers.keep(now), self.watch_lists()) } => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Lists are replaced by a timer, far from anybody who would ask for a reload.
+    async fn watch_lists(&self) {
+        let mut seen = ca::stamp(&self.0.settings.tls);
+        while !self.0.settings.tls.crl_files.is_empty() {
+            tokio::time::sleep(LOOK).await;
+            let found = ca::stamp(&self.0.settings.tls);
+            if found != seen {
+                seen = found;
+                match ca::Issuing::load(&self.0.settings.tls) {
+                    Ok(issuing) => {
+                        self.0.issuing.store(Arc::new(issuing));
+                        info!("lists of revoked certificates read again");
+                    }
+                    Err(error) => warn!(%error, "lists of revoked certificates not read; those before stay"),
+                }
+            }
+        }
+    }
+
+    /// Who asks, after the keys of a token's issuer were fetched anew where the token's is not among them.
+    ///
+    /// # Errors
+    /// As [`Identifier::identify`].
+    pub async fn ask(
+        &self,
+        evidence: Evidence<'_>,
+        now: jiff::Timestamp,
+    ) -> Result<Identified, IdentityError> {
+        let first = self.identify(evidence, now);
+        if first == Err(IdentityError::Token(TokenError::UnknownKey))
+            && let Some(token) = token(evidence.headers, evidence.attested.is_some())?
+            && self.0.issuers.refetch(token, now).await
+        {
+            return self.identify(evidence, now);
+        }
+        first
     }
 
     /// Who asks.
@@ -158,22 +229,27 @@ impl Identifier {
         now: jiff::Timestamp,
     ) -> Result<Identified, IdentityError> {
         let token = token(evidence.headers, evidence.attested.is_some())?;
-        let certificate = tls::read(&self.0.settings.tls, evidence, now)?;
+        let certificate = tls::read(&self.0.settings.tls, &self.0.issuing.load(), evidence, now)?;
         let token = match token {
             None => None,
-            Some(_) if self.0.settings.jwt.is_empty() => return Err(IdentityError::NoIssuer),
-            Some(token) => Some(self.0.issuers.load().read(token, now)?),
+            Some(_) if self.0.issuers.is_empty() => return Err(IdentityError::NoIssuer),
+            Some(token) => Some(self.0.issuers.read(token, now)?),
         };
         if let Some(attested) = evidence.attested {
             return attested::with(attested, certificate, token);
         }
         match (certificate, token) {
-            (None, None) => Ok(Identified { user: None, groups: Vec::new(), how: How::Anonymous }),
-            (Some(tls::Named { user, groups, fingerprint }), None) => {
-                Ok(Identified { user: Some(user), groups, how: How::TlsCertificate { fingerprint } })
+            (None, None) => {
+                Ok(Identified { user: None, groups: Vec::new(), roles: None, how: How::Anonymous })
             }
-            (None, Some(jwt::Named { user, groups, issuer, id })) => {
-                Ok(Identified { user: Some(user), groups, how: How::Jwt { issuer, id } })
+            (Some(tls::Named { user, groups, fingerprint }), None) => Ok(Identified {
+                user: Some(user),
+                groups,
+                roles: None,
+                how: How::TlsCertificate { fingerprint },
+            }),
+            (None, Some(jwt::Named { user, groups, roles, issuer, id })) => {
+                Ok(Identified { user: Some(user), groups, roles, how: How::Jwt { issuer, id } })
             }
             (Some(certificate), Some(token)) => both(certificate, token),
         }
@@ -193,7 +269,7 @@ fn both(certificate: tls::Named, token: jwt::Named) -> Result<Identified, Identi
     groups.sort();
     groups.dedup();
     let how = How::TlsCertificateAndJwt { fingerprint, issuer: token.issuer, id: token.id };
-    Ok(Identified { user: Some(user), groups, how })
+    Ok(Identified { user: Some(user), groups, roles: token.roles, how })
 }
 
 /// The token among the headers, where nothing else claims to be ours but, perhaps, a good ticket of the gateway's.
@@ -232,7 +308,7 @@ mod tests {
     fn no_evidence_is_anonymous() {
         assert_eq!(
             identify(&[("User-Agent", "docker"), ("X-Other", "1")]),
-            Ok(Identified { user: None, groups: vec![], how: How::Anonymous })
+            Ok(Identified { user: None, groups: vec![], roles: None, how: How::Anonymous })
         );
     }
 

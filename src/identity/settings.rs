@@ -26,6 +26,12 @@ pub struct TlsSettings {
     pub user_prefix: String,
     /// Organizational unit to group, such as `{ "Platform Team" = "developers" }`; other units give no group.
     pub unit_groups: BTreeMap<String, String>,
+    /// The CAs that issue people's certificates, in PEM; none means every CA that dockerd trusts.
+    ///
+    /// The very CA that signed a certificate: an intermediate one, where one does it.
+    pub issuer_file: Option<PathBuf>,
+    /// What these CAs have taken back: a list of each, in PEM or DER.
+    pub crl_files: Vec<PathBuf>,
 }
 
 /// A field of a certificate; a user's certificate holds exactly one of it.
@@ -66,8 +72,24 @@ pub struct JwtSettings {
     pub issuer: String,
     /// What the token's `aud` must hold: a name of this host, since clients send a token to every daemon.
     pub audience: String,
-    /// The issuer's public keys, as a JSON Web Key Set.
-    pub jwks_file: PathBuf,
+    /// The issuer's public keys, as a JSON Web Key Set in a file; this, `jwks_url` or `discovery`.
+    #[serde(default)]
+    pub jwks_file: Option<PathBuf>,
+    /// Where the issuer serves its key set.
+    #[serde(default)]
+    pub jwks_url: Option<String>,
+    /// Whether the issuer says where (OpenID Connect Discovery): then `issuer` is an address.
+    #[serde(default)]
+    pub discovery: bool,
+    /// The CAs by which the issuer's server is trusted, in PEM; none means those of the host.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether an issuer on this very host may be asked without TLS.
+    #[serde(default)]
+    pub allow_http: bool,
+    /// Ids (`jti`) of tokens that are refused, one a line.
+    #[serde(default)]
+    pub denied_ids_file: Option<PathBuf>,
     /// Accepted algorithms, all of one family: `RS256`, `RS384`, `RS512`, or `PS…`, or `ES256`, `ES384`, or `EdDSA`.
     #[serde(default = "default_algorithms")]
     pub algorithms: Vec<String>,

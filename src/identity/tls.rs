@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use x509_parser::x509::AttributeTypeAndValue;
 
+use super::ca::Issuing;
 use super::{CertificateField, Evidence, IdentityError, SettingsError, TlsSettings, check_name};
 
 /// dockerd's word for "the client gave a certificate" (moby `daemon/server/middleware/authorization.go`).
@@ -39,6 +40,7 @@ pub(super) fn check(settings: &TlsSettings) -> Result<(), SettingsError> {
 /// The user that the client certificate names; `None` where dockerd says that there was none.
 pub(super) fn read(
     settings: &TlsSettings,
+    issuing: &Issuing,
     evidence: Evidence<'_>,
     now: jiff::Timestamp,
 ) -> Result<Option<Named>, IdentityError> {
@@ -58,6 +60,7 @@ pub(super) fn read(
         return Err(IdentityError::Certificate("more than one certificate in its place"));
     }
     dates(&certificate, now)?;
+    issuing.check(&certificate, now)?;
     agree(&certificate, evidence.user)?;
     let user = format!("{}{}", settings.user_prefix, one(&certificate, settings.user_from)?);
     check_name(&user)
@@ -221,6 +224,7 @@ mod tests {
             Ok(Identified {
                 user: Some("alice".to_owned()),
                 groups: vec![],
+                roles: None,
                 how: How::TlsCertificate { fingerprint: format!("{:x}", Sha256::digest(&der)) }
             })
         );

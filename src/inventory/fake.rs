@@ -173,7 +173,7 @@ fn decoded(target: &str) -> String {
 
 /// Somebody of the group `devs`.
 pub(crate) fn subject(user: &str) -> Subject {
-    Subject { user: Some(user.to_owned()), groups: vec!["devs".to_owned()] }
+    Subject { user: Some(user.to_owned()), groups: vec!["devs".to_owned()], roles: None }
 }
 
 /// Has `user` do what needs `requirements`, and the daemon report success with `body`.

@@ -131,7 +131,7 @@ mod tests {
             resource: Pattern::parse(pattern).unwrap(),
             effect: Effect::Allow,
         };
-        let grant = Grant { principal: Principal::Everyone, role: "r".to_owned() };
+        let grant = Grant::new(Principal::Everyone, "r");
         let rules = Rules {
             permissions: vec![("r".to_owned(), permission)],
             grants: vec![grant],

@@ -17,7 +17,7 @@ use crate::audit::{
     Actor, ContentHash, DecisionEntry, DecisionId, Door, Http, InFlight, Object, ResponseEntry, Trail,
     Verdict, outcome,
 };
-use crate::authz::{Action, Cause, Subject};
+use crate::authz::{Action, Cause, Decision, Mode, Subject};
 use crate::inventory::Expected;
 
 /// Where time and randomness come from: the rim reads them, tests choose them.
@@ -168,6 +168,10 @@ impl Handler {
     ) -> Answer {
         let Moment { id, since, .. } = moment;
         let denial = judged.decision.denial().map(|denial| denial.message.clone());
+        let mode = match &judged.decision {
+            Decision::Observe(mode, _) => Some(*mode),
+            Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Deny(_) => None,
+        };
         let call = Call {
             id,
             user: judged.subject.user.clone(),
@@ -192,7 +196,16 @@ impl Handler {
         match recorded {
             Ok(recorded) if recorded.verdict() == Verdict::Permit => {
                 count(&self.counters.permitted);
-                debug!(%id, user = call.user, "permitted");
+                match mode {
+                    None => debug!(%id, user = call.user, "permitted"),
+                    Some(Mode::Observe) => {
+                        debug!(%id, user = call.user, "would be denied, and is only observed");
+                    }
+                    Some(Mode::Warn) => {
+                        let reason = super::message::one_line(denial.as_deref().unwrap_or_default());
+                        warn!(%id, user = call.user, reason, "would be denied, and is let through with this warning");
+                    }
+                }
                 self.in_flight.insert(content(question), call);
                 Answer::of(&recorded, String::new())
             }
@@ -315,6 +328,7 @@ pub(super) mod tests {
             directory: Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
             policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
             inventory: Arc::new(inventory),
+            hostfs: crate::hostfs::HostFs::new(crate::hostfs::Settings::default()),
         };
         Arc::new(Handler::new(
             Settings::default(),

@@ -9,9 +9,13 @@ use super::wire::Question;
 use crate::authz::{Action, Cause, Decision, Denial, Subject};
 use crate::directory::{Directory, DirectoryError};
 use crate::engine::{self, Call, Classified, Door, Refusal};
+use crate::hostfs::HostFs;
 use crate::identity::{Evidence, GATEWAY_HEADER, Identified, Identifier};
 use crate::inventory::{Expected, Inventory};
 use crate::policy::{Loaded, Store};
+
+/// The code of a call whose host paths could not be followed.
+const HOST_PATH: &str = "host-path";
 
 /// What was found out about a question, and the decision on it.
 #[derive(Debug)]
@@ -56,13 +60,15 @@ pub struct Judge {
     pub policy: Arc<Store>,
     /// Who created what.
     pub inventory: Arc<Inventory>,
+    /// What host paths lead to.
+    pub hostfs: HostFs,
 }
 
 impl Judge {
     /// Finds out who asks for what, and decides; and before a call is let through, what it is going to create.
     pub(super) async fn judge(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
         let mut judged = self.decide(question, shown, now).await;
-        if let (Decision::Permit(_), Some(classified)) = (&judged.decision, &judged.classified) {
+        if let (true, Some(classified)) = (judged.decision.lets_through(), &judged.classified) {
             let Classified { operation, object, requirements, .. } = classified;
             judged.expected = self.inventory.expect(&judged.subject, *operation, object, requirements).await;
         }
@@ -100,7 +106,7 @@ impl Judge {
             decision: deny(Cause::Internal, "not decided".to_owned()),
         };
         let identified = match unusable(shown) {
-            None => self.identifier.identify(evidence, now).map_err(|error| error.to_string()),
+            None => self.identifier.ask(evidence, now).await.map_err(|error| error.to_string()),
             Some(problem) => Err(problem),
         };
         let identified = match identified {
@@ -118,23 +124,25 @@ impl Judge {
             // Without all groups a denying permission could be missed, so there is nothing to decide on.
             Err((user, error)) => {
                 judged.decision = deny(cause_of(&error), format!("{user}: {error}"));
-                judged.subject = Subject { user: Some(user), groups: Vec::new() };
+                judged.subject = Subject { user: Some(user), groups: Vec::new(), roles: None };
                 return judged;
             }
         };
         judged.roles = policy.index.roles_of(&judged.subject);
         match read {
             Ok(mut classified) => {
-                self.inventory.resolve(&policy.index, &judged.subject, &mut classified.requirements).await;
-                let (index, subject) = (&policy.index, &judged.subject);
-                judged.decision = match shown {
-                    // The gateway shows of a list only what the subject may see.
-                    Shown::Ticket(_) => {
-                        index.decide_in_part(subject, classified.verb, &classified.requirements)
-                    }
-                    Shown::Nothing | Shown::Forgery => {
-                        index.decide(subject, classified.verb, &classified.requirements)
-                    }
+                let (subject, needed) = (&judged.subject, &mut classified.requirements);
+                self.inventory.resolve(&policy.index, subject, needed).await;
+                judged.decision = match self.hostfs.settle(&policy.index, subject, needed).await {
+                    Ok(()) => match shown {
+                        // The gateway shows of a list only what the subject may see.
+                        Shown::Ticket(_) => policy.index.decide_in_part(subject, classified.verb, needed),
+                        Shown::Nothing | Shown::Forgery => {
+                            policy.index.decide(subject, classified.verb, needed)
+                        }
+                    },
+                    // What the daemon would mount is not known, so there is nothing to decide on.
+                    Err(error) => deny(Cause::Refused(HOST_PATH), format!("refused: {error}")),
                 };
                 judged.classified = Some(classified);
             }
@@ -191,16 +199,20 @@ async fn subject(
     operation: Option<Action>,
 ) -> Result<Subject, (String, DirectoryError)> {
     let Some(user) = identified.user else { return Ok(Subject::anonymous()) };
+    // A token with roles of its own is whole: no directory has to know its user, and none could add to it.
+    if identified.roles.is_some() {
+        return Ok(Subject { user: Some(user), groups: identified.groups, roles: identified.roles });
+    }
     // Clients negotiate their protocol by ping: a directory that is down must not change how they speak.
     if operation == Some(Action::SystemPing) {
-        return Ok(Subject { user: Some(user), groups: Vec::new() });
+        return Ok(Subject { user: Some(user), groups: Vec::new(), roles: None });
     }
     let looked = directory.groups(&user).await.map_err(|error| (user, error))?;
     let mut groups = looked.groups;
     groups.extend(identified.groups);
     groups.sort();
     groups.dedup();
-    Ok(Subject { user: Some(looked.user), groups })
+    Ok(Subject { user: Some(looked.user), groups, roles: None })
 }
 
 fn cause_of(error: &DirectoryError) -> Cause {

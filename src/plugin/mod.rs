@@ -1,6 +1,8 @@
 //! The socket that dockerd calls: wire types and the one handler.
 
 mod counters;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod gate;
 mod handler;
 mod judge;

@@ -52,7 +52,7 @@ impl RoleModel {
 
 impl Section {
     /// Casbin's names of the section and of the definition in it.
-    const fn keys(self) -> (&'static str, &'static str) {
+    pub(super) const fn keys(self) -> (&'static str, &'static str) {
         match self {
             Self::P => ("p", "p"),
             Self::G => ("g", "g"),
@@ -232,9 +232,9 @@ mod tests {
     fn subjects() -> Vec<Subject> {
         let groups = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         vec![
-            Subject { user: Some("u0".to_owned()), groups: groups(&[]) },
-            Subject { user: Some("u1".to_owned()), groups: groups(&["g0"]) },
-            Subject { user: Some("u2".to_owned()), groups: groups(&["g0", "g1"]) },
+            Subject { user: Some("u0".to_owned()), groups: groups(&[]), roles: None },
+            Subject { user: Some("u1".to_owned()), groups: groups(&["g0"]), roles: None },
+            Subject { user: Some("u2".to_owned()), groups: groups(&["g0", "g1"]), roles: None },
             Subject::anonymous(),
         ]
     }

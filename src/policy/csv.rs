@@ -12,7 +12,7 @@ pub(super) struct Line {
 }
 
 /// What a line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Section {
     /// A permission of a role.
     P,
@@ -23,11 +23,11 @@ pub(super) enum Section {
 }
 
 impl Section {
-    /// The word, and the fields that follow it.
-    const ALL: [(&'static str, Section, &'static [&'static str]); 3] = [
-        ("p", Section::P, &["role:…", "action", "resource", "allow or deny"]),
-        ("g", Section::G, &["principal or role:…", "role:…"]),
-        ("g2", Section::G2, &["action or set:…", "set:…"]),
+    /// The word, the fields that follow it, and how many of those can be left out at the end.
+    const ALL: [(&'static str, Section, &'static [&'static str], usize); 3] = [
+        ("p", Section::P, &["role:…", "action", "resource", "allow or deny"], 0),
+        ("g", Section::G, &["principal or role:…", "role:…", "until when", "why"], 2),
+        ("g2", Section::G2, &["action or set:…", "set:…"], 0),
     ];
 }
 
@@ -57,14 +57,16 @@ fn read_line(number: usize, text: &str) -> Result<Line, Problem> {
     }
     let mut fields = split(text).map_err(|message| Problem::line(number, message))?;
     let word = fields.remove(0);
-    let Some((_, section, expected)) = Section::ALL.into_iter().find(|(known, ..)| *known == word) else {
+    let Some((_, section, expected, optional)) = Section::ALL.into_iter().find(|(known, ..)| *known == word)
+    else {
         let message = format!("`{}` is not known: a line begins with `p`, `g` or `g2`", shown(&word));
         return Err(Problem::at(number, Field::Section, message));
     };
-    if fields.len() != expected.len() {
+    let least = expected.len() - optional;
+    if fields.len() < least || fields.len() > expected.len() {
         let message = format!(
             "`{word}` is followed by {} fields ({}), and here are {}",
-            expected.len(),
+            if optional > 0 { format!("{least} to {}", expected.len()) } else { least.to_string() },
             expected.join(", "),
             fields.len()
         );
@@ -167,8 +169,8 @@ mod tests {
                 "line 2: `p` is followed by 4 fields (role:…, action, resource, allow or deny), and here are 3",
             ),
             (
-                "g, user:a, role:b, role:c",
-                "line 1: `g` is followed by 2 fields (principal or role:…, role:…), and here are 3",
+                "g, user:a",
+                "line 1: `g` is followed by 2 to 4 fields (principal or role:…, role:…, until when, why), and here are 1",
             ),
             ("g, \"user:a, role:b\ng2, a, b", "line 1: a quote is not closed"),
             (

@@ -22,6 +22,9 @@ pub enum PolicyError {
     /// Lines that are wrong; never empty.
     #[error("the policy is not accepted:{}", list(.0))]
     Lines(Vec<Problem>),
+    /// The database with the versions cannot be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     /// Casbin refuses what our own reader accepted.
     #[error("casbin does not accept the policy: {0}")]
     Casbin(String),
@@ -47,6 +50,8 @@ pub enum Field {
     Holder,
     /// What is held: the granted or inherited role.
     Role,
+    /// When a grant ends.
+    Until,
     /// The action, `*` or `set:…`.
     Action,
     /// The resource pattern.
@@ -86,6 +91,7 @@ impl Field {
             Self::Section => "section",
             Self::Holder => "holder",
             Self::Role => "role",
+            Self::Until => "until",
             Self::Action => "action",
             Self::Resource => "resource",
             Self::Effect => "effect",

@@ -1,18 +1,30 @@
 //! Roles and grants: loading through Casbin, checking whole, and compiling for the decision.
 
+mod book;
 mod casbin;
+mod change;
 mod csv;
+mod diff;
+mod document;
+mod edit;
 mod error;
+mod lint;
 mod model;
 mod source;
 mod statement;
 mod store;
 mod text;
 
+pub use book::{Author, FILE as BOOK_FILE, Version};
+pub use change::{ChangeError, Prepared, Proposal, What, grant_needs, principal_name};
+pub use edit::{EditError, EditKind, EditRequest};
 pub use error::{Field, PolicyError, Problem};
+pub use lint::Flaw;
 pub use source::PolicySource;
-pub use store::Store;
+pub use store::{Store, book_path, newest_in};
 pub use text::to_csv;
+
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -28,11 +40,31 @@ pub const POLICY: &str = include_str!("../../rbac/policy.csv");
 #[derive(Debug)]
 pub struct Loaded {
     /// What it says, in the order of its lines.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// The same, compiled for deciding.
     pub index: Index,
     /// The first twelve hexadecimal digits of the SHA-256 of the policy's text: which version decided.
     pub digest: String,
+    /// The version's number; 0 where no versions are kept.
+    pub number: u64,
+    /// When the next grant ends that is in force, in seconds since 1970.
+    pub next_end: Option<i64>,
+}
+
+impl Loaded {
+    /// The same at a moment: grants that have ended by then are still in the rules, and decide nothing.
+    #[must_use]
+    pub fn at(&self, now: jiff::Timestamp) -> Self {
+        let now = now.as_second();
+        let ends = self.rules.grants.iter().filter_map(|grant| grant.until);
+        Self {
+            rules: Arc::clone(&self.rules),
+            index: self.index.at(now),
+            digest: self.digest.clone(),
+            number: self.number,
+            next_end: ends.filter(|end| *end > now).min(),
+        }
+    }
 }
 
 /// Reads a policy in Casbin's CSV form, checks it whole and compiles it.
@@ -47,7 +79,8 @@ pub fn load(model: &str, policy: &str) -> Result<Loaded, PolicyError> {
     let rules = held.rules()?;
     let index = Index::new(&rules)
         .map_err(|error| PolicyError::Lines(vec![statement::locate(&statements, &error)]))?;
-    Ok(Loaded { rules, index, digest: digest(policy) })
+    let next_end = rules.grants.iter().filter_map(|grant| grant.until).min();
+    Ok(Loaded { rules: Arc::new(rules), index, digest: digest(policy), number: 0, next_end })
 }
 
 fn digest(policy: &str) -> String {
@@ -136,7 +169,7 @@ mod tests {
 
     #[test]
     fn an_empty_policy_is_accepted_and_grants_nothing() {
-        assert_eq!(load(MODEL, "").unwrap().rules, crate::authz::Rules::default());
+        assert_eq!(*load(MODEL, "").unwrap().rules, crate::authz::Rules::default());
     }
 
     #[test]
@@ -153,6 +186,14 @@ mod tests {
         (Action::PolicyWrite, "who changes roles holds everything"),
         (Action::GrantWrite, "who grants roles holds everything"),
         (Action::TokenIssue, "who issues tokens is everybody"),
+        (Action::TokenList, "names of people and what they use tokens for"),
+        (Action::TokenRevoke, "who revokes tokens locks others out"),
+        (Action::TokenRotateKey, "goes with issuing"),
+        (Action::GrantElevate, "who may take which role is decided by the administrator of a host"),
+        (Action::GrantRequest, "the same"),
+        (Action::GrantApprove, "the same"),
+        (Action::ModeObserve, "a trial is set up by hand"),
+        (Action::ModeWarn, "the same"),
     ];
 
     #[test]

@@ -13,6 +13,8 @@ pub enum PolicySource {
     /// The policy that is compiled in.
     #[default]
     Embedded,
+    /// A file in Casbin's form, for the first start only: after that the database has the policy.
+    Seed(PathBuf),
     /// Files in Casbin's form.
     Files {
         /// The model; without one, the compiled-in one, which it has to equal anyway.
@@ -28,12 +30,37 @@ const LONGEST: u64 = 64 << 20;
 impl PolicySource {
     /// Reads, checks and compiles the policy.
     pub fn load(&self) -> Result<Loaded, PolicyError> {
+        self.read().map(|(loaded, _)| loaded)
+    }
+
+    /// The same, with the text that was read.
+    pub(super) fn read(&self) -> Result<(Loaded, String), PolicyError> {
+        let (model, text) = match self {
+            Self::Embedded => (None, POLICY.to_owned()),
+            Self::Seed(policy) => (None, read(policy)?),
+            Self::Files { model, policy } => (model.as_deref().map(read).transpose()?, read(policy)?),
+        };
+        Ok((load(model.as_deref().unwrap_or(MODEL), &text)?, text))
+    }
+
+    /// Whether what it says is in force whenever it is read, and not only the first time.
+    pub(super) fn is_truth(&self) -> bool {
+        self.file().is_some()
+    }
+
+    /// The file that is the truth.
+    pub(super) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Embedded => load(MODEL, POLICY),
-            Self::Files { model, policy } => {
-                let model = model.as_deref().map(read).transpose()?;
-                load(model.as_deref().unwrap_or(MODEL), &read(policy)?)
-            }
+            Self::Embedded | Self::Seed(_) => None,
+            Self::Files { policy, .. } => Some(policy),
+        }
+    }
+
+    /// Where it comes from, in a few words.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Embedded => "the shipped policy".to_owned(),
+            Self::Seed(policy) | Self::Files { policy, .. } => format!("the file {}", policy.display()),
         }
     }
 }

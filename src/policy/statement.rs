@@ -36,7 +36,9 @@ type Wrong = (Field, String);
 pub(super) fn statement(section: Section, fields: &[String]) -> Result<Statement, Wrong> {
     match (section, fields) {
         (Section::P, [holder, action, resource, effect]) => permission(holder, action, resource, effect),
-        (Section::G, [holder, role]) => link(holder, role),
+        (Section::G, [holder, role]) => link(holder, role, None),
+        (Section::G, [holder, role, until]) => link(holder, role, Some((until, ""))),
+        (Section::G, [holder, role, until, why]) => link(holder, role, Some((until, why))),
         (Section::G2, [member, set]) => member_of(member, set),
         (Section::P | Section::G | Section::G2, _) => {
             Err((Field::Section, "has not the number of fields that its section needs".to_owned()))
@@ -125,8 +127,12 @@ fn permission(holder: &str, action: &str, resource: &str, effect: &str) -> Resul
     Ok(Statement::Permission(role, Permission { actions, resource, effect }))
 }
 
-fn link(holder: &str, held: &str) -> Result<Statement, Wrong> {
+fn link(holder: &str, held: &str, terms: Option<(&str, &str)>) -> Result<Statement, Wrong> {
     if let Some(heir) = holder.strip_prefix("role:") {
+        if terms.is_some() {
+            let message = "a role inherits another without an end and without a reason: give the role itself until a time";
+            return Err((Field::Until, message.to_owned()));
+        }
         let heir = name(Field::Holder, "a role", heir)?;
         return Ok(Statement::Inherits(heir, role(held)?));
     }
@@ -139,7 +145,20 @@ fn link(holder: &str, held: &str) -> Result<Statement, Wrong> {
         );
         return Err((Field::Role, message));
     }
-    Ok(Statement::Grant(Grant { principal, role: role(held)? }))
+    let (until, reason) = terms.unwrap_or_default();
+    let until = (!until.is_empty()).then(|| end(until)).transpose()?;
+    Ok(Statement::Grant(Grant { principal, role: role(held)?, until, reason: reason.to_owned() }))
+}
+
+/// The end of a grant, in seconds since 1970.
+fn end(text: &str) -> Result<i64, Wrong> {
+    text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second).map_err(|_| {
+        let message = format!(
+            "`{}` is not a time: write it as in RFC 3339, such as `2026-11-27T18:00:00Z`, or leave it empty",
+            shown(text)
+        );
+        (Field::Until, message)
+    })
 }
 
 fn member_of(member: &str, set: &str) -> Result<Statement, Wrong> {
@@ -264,6 +283,14 @@ mod tests {
             (
                 "g, group:devs, group:all",
                 "role: `group:devs` cannot be put into `group:all` here: who is in a group comes from the directory",
+            ),
+            (
+                "g, user:alice, role:a, friday",
+                "until: `friday` is not a time: write it as in RFC 3339, such as `2026-11-27T18:00:00Z`, or leave it empty",
+            ),
+            (
+                "g, role:a, role:b, 2026-11-27T18:00:00Z",
+                "until: a role inherits another without an end and without a reason: give the role itself until a time",
             ),
             ("g, user:alice, developer", "role: `developer` is not a role: write it `role:developer`"),
             ("g, role:a, user:alice", "role: `user:alice` is not a role: write it `role:developer`"),

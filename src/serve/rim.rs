@@ -22,6 +22,16 @@ pub(super) fn start_log() {
     drop(log.try_init());
 }
 
+/// Takes all the descriptors that the host lets this process have: each user of the gateway holds two.
+pub(super) fn allow_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        warn!(%error, "the limit of open files stays as it was");
+    }
+}
+
 /// The clock and the randomness of this process.
 pub(super) fn sources() -> Sources {
     Sources { now: Timestamp::now, random }

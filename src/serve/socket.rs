@@ -18,6 +18,9 @@ pub enum SocketError {
     /// A file that is no socket; it is left alone.
     #[error("`{0}` exists and is not a socket: move it away, or set another path in the config")]
     NotASocket(PathBuf),
+    /// No such group.
+    #[error("this host has no group `{0}`: make it (`groupadd {0}`), or set another `group` in `[gateway]`")]
+    NoGroup(String),
     /// Anything else.
     #[error("cannot listen on `{0}`: {1}")]
     Io(PathBuf, #[source] io::Error),
@@ -44,8 +47,34 @@ impl Inherited {
     }
 }
 
+/// Who may open a socket's file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub(super) mode: u32,
+    /// The group's number; `None` leaves the process's own.
+    pub(super) group: Option<u32>,
+}
+
+impl Access {
+    /// Only root, and the daemon's own user.
+    pub(super) const OWNER: Self = Self { mode: 0o600, group: None };
+
+    /// The mode, for a group of the host.
+    pub(super) fn of(mode: u32, group: Option<&str>) -> Result<Self, SocketError> {
+        let Some(name) = group else { return Ok(Self { mode, group: None }) };
+        match nix::unistd::Group::from_name(name) {
+            Ok(Some(group)) => Ok(Self { mode, group: Some(group.gid.as_raw()) }),
+            Ok(None) | Err(_) => Err(SocketError::NoGroup(name.to_owned())),
+        }
+    }
+}
+
 /// Listens on a path with a file mode, on the inherited socket if there is one for it.
-pub(super) fn listen(path: &Path, mode: u32, inherited: &mut Inherited) -> Result<UnixListener, SocketError> {
+pub(super) fn listen(
+    path: &Path,
+    access: Access,
+    inherited: &mut Inherited,
+) -> Result<UnixListener, SocketError> {
     let io = |error| SocketError::Io(path.to_owned(), error);
     if let Some(listener) = inherited.remove(path) {
         listener.set_nonblocking(true).map_err(io)?;
@@ -59,7 +88,10 @@ pub(super) fn listen(path: &Path, mode: u32, inherited: &mut Inherited) -> Resul
     let staged = staged(path);
     remove_if_there(&staged).map_err(io)?;
     let listener = UnixListener::bind(&staged).map_err(io)?;
-    fs::set_permissions(&staged, fs::Permissions::from_mode(mode)).map_err(io)?;
+    if let Some(group) = access.group {
+        std::os::unix::fs::chown(&staged, None, Some(group)).map_err(io)?;
+    }
+    fs::set_permissions(&staged, fs::Permissions::from_mode(access.mode)).map_err(io)?;
     fs::rename(&staged, path).map_err(io)?;
     Ok(listener)
 }
@@ -107,7 +139,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener as StdListener;
 
-    use super::{Inherited, SocketError, listen};
+    use super::{Access, Inherited, SocketError, listen};
 
     #[tokio::test]
     async fn a_stale_socket_is_replaced_and_gets_its_mode() {
@@ -115,7 +147,7 @@ mod tests {
         let path = directory.path().join("new").join("a.sock");
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         drop(StdListener::bind(&path).unwrap());
-        let _listener = listen(&path, 0o600, &mut Inherited::default()).unwrap();
+        let _listener = listen(&path, Access::OWNER, &mut Inherited::default()).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
     }
@@ -125,7 +157,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let _live = StdListener::bind(&path).unwrap();
-        let error = listen(&path, 0o600, &mut Inherited::default()).unwrap_err();
+        let error = listen(&path, Access::OWNER, &mut Inherited::default()).unwrap_err();
         assert!(matches!(error, SocketError::InUse(_)));
         assert!(error.to_string().contains("in use by a live process: stop it first"));
         assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
@@ -136,7 +168,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         std::fs::write(&path, "precious").unwrap();
-        let error = listen(&path, 0o600, &mut Inherited::default()).unwrap_err();
+        let error = listen(&path, Access::OWNER, &mut Inherited::default()).unwrap_err();
         assert!(matches!(error, SocketError::NotASocket(_)));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }

@@ -244,7 +244,7 @@ fn decisions(path: &Path) -> Vec<DecisionId> {
 fn told(path: &Path) -> Vec<(Event, u64)> {
     let event = |record: Record| match record.entry {
         Entry::System(entry) => Some((entry.event, entry.count)),
-        Entry::Decision(_) | Entry::Response(_) => None,
+        Entry::Decision(_) | Entry::Response(_) | Entry::Admin(_) => None,
     };
     records(path).into_iter().filter_map(event).collect()
 }

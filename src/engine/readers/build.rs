@@ -27,9 +27,9 @@ pub(in crate::engine) fn image(request: &Request<'_>) -> Result<Needs, Refusal> 
     if !request.key("cgroupparent").is_empty() {
         needs.add(Action::HostCgroup, request.key("cgroupparent"));
     }
-    for option in request.query.json("securityopt")?.as_texts("securityopt")? {
+    for option in request.query.all("securityopt") {
         isolation::security_option(&mut needs, option)
-            .ok_or_else(|| invalid("securityopt", "a list of security options"))?;
+            .ok_or_else(|| invalid("securityopt", "a security option such as `label=disable`"))?;
     }
     if !request.query.json("ulimits")?.is_zero() {
         needs.add(Action::HostLimit, "Ulimits");
@@ -71,16 +71,18 @@ fn exporter(needs: &mut Needs, output: &Json) -> Result<(), Refusal> {
         needs.unknown(format!("outputs.{kind}"));
     }
     let attributes = output.text_map("Attrs")?;
-    let attribute = |key| attributes.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| *value);
-    let pushed = !matches!(attribute("push"), "" | "false");
-    for name in attribute("name").split(',').filter(|name| !name.is_empty()) {
+    let attribute = |key| attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
+    // BuildKit takes the bare word for a yes.
+    let pushed = !matches!(attribute("push"), None | Some("0" | "f" | "F" | "false" | "FALSE" | "False"));
+    let names = attribute("name").unwrap_or_default();
+    for name in names.split(',').filter(|name| !name.is_empty()) {
         let name = names::tagged(name, "")?;
         if pushed {
             needs.add(Action::ImagePush, &name);
         }
         needs.add(Action::ImageBuild, name);
     }
-    if pushed && attribute("name").is_empty() {
+    if pushed && names.is_empty() {
         needs.add(Action::ImagePush, Resource::ANY);
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use super::Request;
 use super::needs::Needs;
-use super::table::{fields, harmless};
+use super::shapes::flag;
+use super::table::fields;
 use crate::authz::Action;
 use crate::engine::json::Fields;
 use crate::engine::{Refusal, RefusalCode, hostpath};
@@ -10,9 +11,9 @@ use crate::engine::{Refusal, RefusalCode, hostpath};
 fields! {
     /// moby `checkpoint.CreateRequest`.
     CHECKPOINT {
-        "CheckpointID"  harmless;
+        "CheckpointID"  checkpoint;
         "CheckpointDir" written_directory;
-        "Exit"          harmless;
+        "Exit"          flag;
     }
 }
 
@@ -34,6 +35,20 @@ pub(in crate::engine) fn in_directory(request: &Request<'_>) -> Result<Needs, Re
 pub(super) fn directory(needs: &mut Needs, request: &Request<'_>, key: &str) -> Result<(), Refusal> {
     let code = RefusalCode::QueryInvalid;
     add(needs, request.key(key)).map_err(|refusal| Refusal { code, ..refusal })
+}
+
+fn checkpoint(_: &mut Needs, fields: &Fields<'_>, field: &str) -> Result<(), Refusal> {
+    name(fields.text(field)?, RefusalCode::BodyInvalid)
+}
+
+/// Refuses a checkpoint's name that is a path: at a start the daemon would follow it anywhere.
+pub(super) fn name(name: &str, code: RefusalCode) -> Result<(), Refusal> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if !name.bytes().all(plain) || name.starts_with('.') {
+        let message = "the name of a checkpoint has letters, digits, `_`, `.` and `-`, and no path";
+        return Err(Refusal::new(code, message));
+    }
+    Ok(())
 }
 
 fn written_directory(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {

@@ -2,8 +2,10 @@
 
 use super::endpoint::NETWORKING_CONFIG;
 use super::host_config::volume_driver;
+use super::limits::below_zero;
 use super::needs::Needs;
-use super::table::{fields, harmless};
+use super::shapes::{flag, healthcheck, number, set, text, text_map, texts, texts_or_one};
+use super::table::{elsewhere, fields};
 use crate::authz::{Action, Resource};
 use crate::engine::Refusal;
 use crate::engine::json::Fields;
@@ -12,41 +14,41 @@ fields! {
     /// moby `container.CreateRequest`: `container.Config` with what stands beside it, and the few
     /// resource settings that old clients put there.
     CREATE {
-        "HostConfig"       harmless;
+        "HostConfig"       elsewhere;
         "NetworkingConfig" networking;
-        "Image"            harmless;
-        "Hostname"         harmless;
-        "Domainname"       harmless;
-        "User"             harmless;
-        "AttachStdin"      harmless;
-        "AttachStdout"     harmless;
-        "AttachStderr"     harmless;
-        "ExposedPorts"     harmless;
-        "PublishService"   harmless;
-        "Tty"              harmless;
-        "OpenStdin"        harmless;
-        "StdinOnce"        harmless;
-        "Env"              harmless;
-        "Cmd"              harmless;
-        "Healthcheck"      harmless;
-        "ArgsEscaped"      harmless;
-        "Volumes"          harmless;
-        "WorkingDir"       harmless;
-        "Entrypoint"       harmless;
-        "NetworkDisabled"  harmless;
+        "Image"            elsewhere;
+        "Hostname"         text;
+        "Domainname"       text;
+        "User"             text;
+        "AttachStdin"      flag;
+        "AttachStdout"     flag;
+        "AttachStderr"     flag;
+        "ExposedPorts"     set;
+        "PublishService"   text;
+        "Tty"              flag;
+        "OpenStdin"        flag;
+        "StdinOnce"        flag;
+        "Env"              texts;
+        "Cmd"              texts_or_one;
+        "Healthcheck"      healthcheck;
+        "ArgsEscaped"      flag;
+        "Volumes"          set;
+        "WorkingDir"       text;
+        "Entrypoint"       texts_or_one;
+        "NetworkDisabled"  flag;
         "MacAddress"       mac_address;
-        "OnBuild"          harmless;
-        "Labels"           harmless;
-        "StopSignal"       harmless;
-        "StopTimeout"      harmless;
-        "Shell"            harmless;
+        "OnBuild"          texts;
+        "Labels"           text_map;
+        "StopSignal"       text;
+        "StopTimeout"      number;
+        "Shell"            texts_or_one;
         // Beside a HostConfig these still fill in what it leaves out, on engines up to 26.
         "VolumeDriver"     volume_driver;
-        "Memory"           harmless;
-        "MemorySwap"       harmless;
-        "CpuShares"        harmless;
-        "CpusetCpus"       harmless;
-        "Cpuset"           harmless;
+        "Memory"           number;
+        "MemorySwap"       below_zero;
+        "CpuShares"        number;
+        "CpusetCpus"       text;
+        "Cpuset"           text;
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::checkpoint::directory;
+use super::checkpoint::{directory, name as checkpoint_name};
 use super::config::CREATE;
 use super::host_config::{HOST_CONFIG, RESOURCES, restart_policy};
 use super::needs::Needs;
-use super::table::{fields, harmless};
+use super::shapes::text;
+use super::table::fields;
 use super::{Request, names};
 use crate::authz::{Action, Kind};
 use crate::engine::json::{Fields, Json};
@@ -57,7 +58,7 @@ fields! {
 
     /// The body of the copy call that engines up to 25 know.
     COPY {
-        "Resource" harmless;
+        "Resource" text;
     }
 }
 
@@ -69,12 +70,17 @@ pub(in crate::engine) fn update(request: &Request<'_>) -> Result<Needs, Refusal>
     unknown_to_all(&mut needs, &[&update, &resources]);
     UPDATE.read_known(&mut needs, &update)?;
     RESOURCES.read_known(&mut needs, &resources)?;
+    // Unlike at creation, 0 is not what a container has anyway: it takes a limit away.
+    if *resources.get("PidsLimit") != Json::Null && resources.number("PidsLimit")? <= 0 {
+        needs.add(Action::HostLimit, "PidsLimit");
+    }
     Ok(needs)
 }
 
 /// `POST /containers/{id}/start`, which may restore a checkpoint from any directory of the host.
 pub(in crate::engine) fn start(request: &Request<'_>) -> Result<Needs, Refusal> {
     let mut needs = request.needs(request.name());
+    checkpoint_name(request.key("checkpoint"), RefusalCode::QueryInvalid)?;
     directory(&mut needs, request, "checkpoint-dir")?;
     Ok(needs)
 }

@@ -46,7 +46,9 @@ fn local(needs: &mut Needs, options: &[(&str, &str)]) -> Result<(), Refusal> {
     if kind.is_empty() && words.is_empty() && device.is_empty() {
         return Ok(());
     }
-    let words: Vec<&str> = words.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    // White space counts: ` bind` is no flag to the daemon but data for a file system, and some
+    // file systems ignore data that they do not know.
+    let words: Vec<&str> = words.split(',').filter(|word| !word.is_empty()).collect();
     if words.iter().any(|word| matches!(*word, "bind" | "rbind")) {
         return bind(needs, device, &words);
     }
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn a_volume_that_binds_is_a_host_path() {
         assert_eq!(
-            needed("local", &[("type", "nfs"), ("o", "nosuid, rbind,ro"), ("device", "/srv/")]),
+            needed("local", &[("type", "nfs"), ("o", "nosuid,rbind,ro"), ("device", "/srv/")]),
             Ok(vec!["host.mount-readonly path:/srv".to_owned()])
         );
         assert_eq!(
@@ -132,6 +134,17 @@ mod tests {
             needed("", &[("device", "/dev/sda1")]),
             Ok(vec!["host.mount-filesystem filesystem:*".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_word_that_is_no_flag_does_not_make_a_bind_of_another_file_system() {
+        for words in [" bind", "bind ", "Bind", "xbind", "bind=1"] {
+            assert_eq!(
+                needed("local", &[("type", "debugfs"), ("o", words), ("device", "/srv")]),
+                Ok(vec!["host.mount-filesystem filesystem:debugfs".to_owned()]),
+                "{words}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::names;
 use super::needs::Needs;
-use super::table::{fields, harmless, invalid};
+use super::shapes::{text, texts};
+use super::table::{fields, invalid};
 use crate::authz::Action;
 use crate::engine::Refusal;
 use crate::engine::json::{Fields, Json};
@@ -14,7 +15,7 @@ fields! {
     }
 }
 
-/// moby `network.EndpointSettings`; what the daemon fills in itself is harmless.
+/// moby `network.EndpointSettings`; what the daemon fills in itself is harmless but for the network's ID.
 const ENDPOINT: &[&str] = &[
     "IPAMConfig",
     "Links",
@@ -36,9 +37,9 @@ const ENDPOINT: &[&str] = &[
 fields! {
     /// moby `network.EndpointIPAMConfig`, each field being an address that is asked for.
     ENDPOINT_IPAM {
-        "IPv4Address"  harmless;
-        "IPv6Address"  harmless;
-        "LinkLocalIPs" harmless;
+        "IPv4Address"  text;
+        "IPv6Address"  text;
+        "LinkLocalIPs" texts;
     }
 }
 
@@ -76,6 +77,14 @@ pub(super) fn links(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Resul
     Ok(())
 }
 
+/// The network that the daemon joins in place of the one that is named: where the settings have an
+/// ID, or another name, in the place of one, that is what it looks for.
+pub(super) fn instead_of<'a>(name: &str, settings: &'a Json, path: &str) -> Result<Option<&'a str>, Refusal> {
+    let id = settings.as_fields(path, ENDPOINT)?.text("NetworkID")?;
+    let asked = !id.is_empty() && !matches!(name, "default" | "bridge" | "host" | "none");
+    Ok(asked.then_some(id))
+}
+
 fn endpoints(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     for (network_name, settings) in fields.map(name)?.entries() {
         network(needs, network_name);
@@ -84,10 +93,13 @@ fn endpoints(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), R
     Ok(())
 }
 
-/// Adds what a container asks for on one network.
-pub(super) fn endpoint(needs: &mut Needs, network: &str, settings: &Json, path: &str) -> Result<(), Refusal> {
+/// Adds what a container asks for on the network of that name.
+pub(super) fn endpoint(needs: &mut Needs, name: &str, settings: &Json, path: &str) -> Result<(), Refusal> {
     let endpoint = settings.as_fields(path, ENDPOINT)?;
     needs.note_unknown(&endpoint);
+    let instead = instead_of(name, settings, path)?;
+    network(needs, instead.unwrap_or_default());
+    let network = instead.unwrap_or(name);
     let addresses = endpoint.within("IPAMConfig", ENDPOINT_IPAM.names)?;
     ENDPOINT_IPAM.read_fields(needs, &addresses)?;
     let chosen = ENDPOINT_IPAM.names.iter().any(|field| !addresses.get(field).is_zero());

@@ -1,33 +1,34 @@
 //! Commands in running containers: `docker exec` prepares one, then starts it.
 
 use super::needs::Needs;
-use super::table::{fields, harmless};
+use super::shapes::{flag, numbers, text, texts, texts_or_one};
+use super::table::fields;
 use super::{Request, isolation, names};
 use crate::engine::Refusal;
 
 fields! {
     /// moby `container.ExecCreateRequest`.
     EXEC_CREATE {
-        "User"         harmless;
+        "User"         text;
         "Privileged"   isolation::privileged;
-        "Tty"          harmless;
-        "ConsoleSize"  harmless;
-        "AttachStdin"  harmless;
-        "AttachStderr" harmless;
-        "AttachStdout" harmless;
-        "Detach"       harmless;
-        "DetachKeys"   harmless;
-        "Env"          harmless;
-        "WorkingDir"   harmless;
-        "Cmd"          harmless;
-        "Container"    harmless;
+        "Tty"          flag;
+        "ConsoleSize"  numbers;
+        "AttachStdin"  flag;
+        "AttachStderr" flag;
+        "AttachStdout" flag;
+        "Detach"       flag;
+        "DetachKeys"   text;
+        "Env"          texts;
+        "WorkingDir"   text;
+        "Cmd"          texts_or_one;
+        "Container"    text;
     }
 
     /// moby `container.ExecStartRequest`.
     EXEC_START {
-        "Detach"      harmless;
-        "Tty"         harmless;
-        "ConsoleSize" harmless;
+        "Detach"      flag;
+        "Tty"         flag;
+        "ConsoleSize" numbers;
     }
 }
 

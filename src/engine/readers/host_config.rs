@@ -5,12 +5,13 @@ use super::isolation::{
     annotations, capabilities, cgroup_namespace, cgroup_parent, container_cgroup, groups, ipc, masked_paths,
     pid, privileged, runtime, security_options, sysctls, user_namespace, uts,
 };
-use super::limits::{below_zero, never_killed, present};
+use super::limits::{below_zero, device_rates, device_weights, never_killed, real_time, ulimits};
 use super::logs::log_config;
 use super::mounts::{binds, mounts};
 use super::needs::Needs;
 use super::ports::{port_bindings, publish_all};
-use super::table::{fields, harmless, invalid};
+use super::shapes::{flag, number, numbers, text, text_map, texts, texts_or_one};
+use super::table::{fields, invalid};
 use super::{endpoint, names};
 use crate::authz::Action;
 use crate::engine::Refusal;
@@ -24,13 +25,13 @@ fields! {
         "Mounts"          mounts;
         "VolumesFrom"     volumes_from;
         "VolumeDriver"    volume_driver;
-        "Tmpfs"           harmless;
-        "StorageOpt"      harmless;
-        "ReadonlyRootfs"  harmless;
+        "Tmpfs"           text_map;
+        "StorageOpt"      text_map;
+        "ReadonlyRootfs"  flag;
         // How it is kept apart from the host.
         "Privileged"      privileged;
         "CapAdd"          capabilities;
-        "CapDrop"         harmless;
+        "CapDrop"         texts_or_one;
         "Capabilities"    capabilities;
         "SecurityOpt"     security_options;
         "MaskedPaths"     masked_paths;
@@ -45,56 +46,56 @@ fields! {
         "Runtime"         runtime;
         "Annotations"     annotations;
         "GroupAdd"        groups;
-        "Isolation"       harmless;
-        "Init"            harmless;
+        "Isolation"       text;
+        "Init"            flag;
         // How it is reached, and what it reaches.
         "NetworkMode"     endpoint::network_mode;
         "PortBindings"    port_bindings;
         "PublishAllPorts" publish_all;
         "Links"           endpoint::links;
-        "Dns"             harmless;
-        "DnsOptions"      harmless;
-        "DnsSearch"       harmless;
-        "ExtraHosts"      harmless;
+        "Dns"             texts;
+        "DnsOptions"      texts;
+        "DnsSearch"       texts;
+        "ExtraHosts"      texts;
         // How it lives.
         "RestartPolicy"   restart_policy;
-        "AutoRemove"      harmless;
+        "AutoRemove"      flag;
         "LogConfig"       log_config;
         "OomScoreAdj"     below_zero;
-        "ShmSize"         harmless;
-        "ConsoleSize"     harmless;
-        "ContainerIDFile" harmless;
+        "ShmSize"         number;
+        "ConsoleSize"     numbers;
+        "ContainerIDFile" text;
     }
 
     /// moby `container.Resources`: part of a `HostConfig`, and the body of an update.
     RESOURCES {
-        "Memory"               harmless;
-        "MemoryReservation"    harmless;
-        "MemorySwap"           harmless;
-        "MemorySwappiness"     harmless;
-        "KernelMemory"         harmless;
-        "KernelMemoryTCP"      harmless;
-        "NanoCpus"             harmless;
-        "CpuShares"            harmless;
-        "CpuPeriod"            harmless;
-        "CpuQuota"             harmless;
-        "CpuRealtimePeriod"    present;
-        "CpuRealtimeRuntime"   present;
-        "CpusetCpus"           harmless;
-        "CpusetMems"           harmless;
-        "CpuCount"             harmless;
-        "CpuPercent"           harmless;
+        "Memory"               number;
+        "MemoryReservation"    number;
+        "MemorySwap"           below_zero;
+        "MemorySwappiness"     number;
+        "KernelMemory"         number;
+        "KernelMemoryTCP"      number;
+        "NanoCpus"             number;
+        "CpuShares"            number;
+        "CpuPeriod"            number;
+        "CpuQuota"             number;
+        "CpuRealtimePeriod"    real_time;
+        "CpuRealtimeRuntime"   real_time;
+        "CpusetCpus"           text;
+        "CpusetMems"           text;
+        "CpuCount"             number;
+        "CpuPercent"           number;
         "PidsLimit"            below_zero;
         "OomKillDisable"       never_killed;
-        "Ulimits"              present;
-        "BlkioWeight"          harmless;
-        "BlkioWeightDevice"    present;
-        "BlkioDeviceReadBps"   present;
-        "BlkioDeviceWriteBps"  present;
-        "BlkioDeviceReadIOps"  present;
-        "BlkioDeviceWriteIOps" present;
-        "IOMaximumIOps"        harmless;
-        "IOMaximumBandwidth"   harmless;
+        "Ulimits"              ulimits;
+        "BlkioWeight"          number;
+        "BlkioWeightDevice"    device_weights;
+        "BlkioDeviceReadBps"   device_rates;
+        "BlkioDeviceWriteBps"  device_rates;
+        "BlkioDeviceReadIOps"  device_rates;
+        "BlkioDeviceWriteIOps" device_rates;
+        "IOMaximumIOps"        number;
+        "IOMaximumBandwidth"   number;
         "CgroupParent"         cgroup_parent;
         "Devices"              devices;
         "DeviceCgroupRules"    device_rules;

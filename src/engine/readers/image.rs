@@ -17,6 +17,8 @@ pub(in crate::engine) fn create(request: &Request<'_>) -> Result<Needs, Refusal>
     // With both, the daemon pulls.
     if !from_image.is_empty() {
         must_hold(request)?;
+        // How old clients ask for all tags.
+        let from_image = from_image.strip_suffix(':').unwrap_or(from_image);
         return Ok(request.needs(names::tagged_or_all(from_image, request.key("tag"))?));
     }
     let name = names::tagged(request.key("repo"), request.key("tag"))?;

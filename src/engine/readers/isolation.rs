@@ -49,8 +49,10 @@ pub(super) fn security_option(needs: &mut Needs, option: &str) -> Option<()> {
         "writable-cgroups" => ("writable-cgroups", "true"),
         _ => option.split_once('=').or_else(|| option.split_once(':'))?,
     };
+    if kind.is_empty() || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return None;
+    }
     let class = match (kind, value) {
-        ("", _) => return None,
         ("no-new-privileges", "1" | "t" | "T" | "true" | "TRUE" | "True") => return Some(()),
         ("no-new-privileges" | "writable-cgroups" | "label" | "apparmor" | "systempaths", _)
         | ("seccomp", "unconfined" | "builtin") => value,
@@ -182,6 +184,7 @@ mod tests {
             ("brand-new=yes", Some(Some("brand-new=custom"))),
             ("nonsense", None),
             ("=x", None),
+            ("[\"seccomp=unconfined\"]", None),
         ] {
             let mut needs = Needs::new(Action::ContainerCreate, "");
             let read = security_option(&mut needs, option);

@@ -29,6 +29,7 @@ mod names;
 mod needs;
 mod ports;
 mod service;
+mod shapes;
 mod table;
 mod url;
 

@@ -3,8 +3,9 @@
 use super::driver_options;
 use super::names;
 use super::needs::Needs;
-use super::table::{fields, harmless, invalid};
-use crate::authz::Action;
+use super::shapes::{flag, number, text, text_lists, text_map};
+use super::table::{fields, invalid};
+use crate::authz::{Action, Resource};
 use crate::engine::json::Fields;
 use crate::engine::{Refusal, hostpath};
 
@@ -101,18 +102,18 @@ const BIND_OPTIONS: &[&str] =
 
 fields! {
     VOLUME_OPTIONS {
-        "NoCopy"       harmless;
-        "Labels"       harmless;
-        "Subpath"      harmless;
+        "NoCopy"       flag;
+        "Labels"       text_map;
+        "Subpath"      text;
         "DriverConfig" driver_config;
     }
     TMPFS_OPTIONS {
-        "SizeBytes" harmless;
-        "Mode"      harmless;
-        "Options"   harmless;
+        "SizeBytes" number;
+        "Mode"      number;
+        "Options"   text_lists;
     }
     IMAGE_OPTIONS {
-        "Subpath" harmless;
+        "Subpath" text;
     }
     CLUSTER_OPTIONS {
     }
@@ -139,11 +140,17 @@ fn one_mount(needs: &mut Needs, mount: &Fields<'_>) -> Result<(), Refusal> {
             // Without recursion the mounts below the path stay writable.
             let read_only = mount.flag("ReadOnly")? && !bind.flag("ReadOnlyNonRecursive")?;
             let access = if read_only { Access::Read } else { Access::Write };
+            if is_template(source) {
+                propagation(needs, Resource::ANY, bind.text("Propagation")?)?;
+                any_host_path(needs, access);
+                return Ok(());
+            }
             let path = hostpath::canonical(source)?;
             propagation(needs, &path, bind.text("Propagation")?)?;
             host_path(needs, &path, access);
         }
         "VOLUME" | "CLUSTER" if source.is_empty() => {}
+        "VOLUME" | "CLUSTER" if is_template(source) => needs.any(Action::VolumeUse),
         "VOLUME" | "CLUSTER" => needs.add(Action::VolumeUse, source),
         "IMAGE" => names::add_image(needs, Action::ImageUse, source)?,
         "TMPFS" => {}
@@ -152,9 +159,25 @@ fn one_mount(needs: &mut Needs, mount: &Fields<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether the swarm fills this in on the node where a task of a service runs: what it becomes,
+/// nobody can tell here, least of all by its slashes and dots.
+fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// Adds a host path that could be any.
+fn any_host_path(needs: &mut Needs, access: Access) {
+    host_path(needs, Resource::ANY, access);
+    needs.any(Action::HostMountSensitive);
+}
+
 fn driver_config(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     let driver = fields.within(name, &["Name", "Options"])?;
     needs.note_unknown(&driver);
+    if driver.text_map("Options")?.iter().any(|(_, value)| is_template(value)) {
+        any_host_path(needs, Access::Write);
+        needs.any(Action::HostMountFilesystem);
+    }
     driver_options::volume(needs, driver.text("Name")?, &driver.text_map("Options")?)
 }
 
@@ -208,6 +231,28 @@ mod tests {
                 Ok(vec!["host.mount path:/srv".to_owned()]),
                 "{kind}"
             );
+        }
+    }
+
+    #[test]
+    fn a_template_could_become_any_path_volume_or_option() {
+        for (mount, wanted) in [
+            (
+                r#"{"Type":"bind","Source":"/srv/{{\"../../etc\"}}","ReadOnly":true}"#,
+                &["host.mount-readonly path:*", "host.mount-sensitive path:*"][..],
+            ),
+            (
+                r#"{"Type":"bind","Source":"{{.Node.Hostname}}","BindOptions":{"Propagation":"shared"}}"#,
+                &["host.mount-propagation path:*", "host.mount path:*", "host.mount-sensitive path:*"],
+            ),
+            (r#"{"Type":"volume","Source":"data-{{.Task.Slot}}"}"#, &["volume.use volume:*"]),
+            (
+                r#"{"Type":"volume","VolumeOptions":{"DriverConfig":{"Options":{"size":"{{1}}"}}}}"#,
+                &["host.mount path:*", "host.mount-sensitive path:*", "host.mount-filesystem filesystem:*"],
+            ),
+        ] {
+            let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+            assert_eq!(needed(mounts, &format!(r#"{{"X":[{mount}]}}"#)), Ok(wanted), "{mount}");
         }
     }
 

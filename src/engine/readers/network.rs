@@ -1,8 +1,9 @@
 //! Networks: drivers, options and addresses that reach beyond the containers on them.
 
-use super::endpoint::{endpoint, network};
+use super::endpoint::{endpoint, instead_of, network};
 use super::needs::Needs;
-use super::table::{fields, harmless};
+use super::shapes::{flag, text, text_map};
+use super::table::{elsewhere, fields};
 use super::{Request, names};
 use crate::authz::{Action, Kind};
 use crate::engine::json::Fields;
@@ -11,20 +12,20 @@ use crate::engine::{Refusal, RefusalCode};
 fields! {
     /// moby `network.CreateRequest`; addresses need the network's name, see [`create`].
     NETWORK {
-        "Name"           harmless;
+        "Name"           elsewhere;
         "Driver"         driver;
-        "Scope"          harmless;
-        "EnableIPv4"     harmless;
-        "EnableIPv6"     harmless;
-        "IPAM"           harmless;
-        "Internal"       harmless;
-        "Attachable"     harmless;
+        "Scope"          text;
+        "EnableIPv4"     flag;
+        "EnableIPv6"     flag;
+        "IPAM"           elsewhere;
+        "Internal"       flag;
+        "Attachable"     flag;
         "Ingress"        ingress;
-        "ConfigOnly"     harmless;
+        "ConfigOnly"     flag;
         "ConfigFrom"     config_from;
         "Options"        options;
-        "Labels"         harmless;
-        "CheckDuplicate" harmless;
+        "Labels"         text_map;
+        "CheckDuplicate" flag;
     }
 }
 
@@ -56,7 +57,11 @@ pub(in crate::engine) fn connect(request: &Request<'_>) -> Result<Needs, Refusal
     if request.name() == "host" {
         needs.add(Action::HostNamespace, "net");
     }
-    endpoint(&mut needs, request.name(), fields.get("EndpointConfig"), "EndpointConfig")?;
+    let settings = fields.get("EndpointConfig");
+    if let Some(other) = instead_of(request.name(), settings, "EndpointConfig")? {
+        needs.add(request.operation, other);
+    }
+    endpoint(&mut needs, request.name(), settings, "EndpointConfig")?;
     Ok(needs)
 }
 

@@ -36,7 +36,12 @@ pub(in crate::engine) fn upgrade(request: &Request<'_>) -> Result<Needs, Refusal
 
 /// `POST /plugins/create`, whose configuration is in the body and not shown.
 pub(in crate::engine) fn create(request: &Request<'_>) -> Result<Needs, Refusal> {
-    of(request, &[request.key("name")])
+    let mut needs = of(request, &[request.key("name")])?;
+    if !request.query_holds {
+        // Fail closed: a form that is not shown could name any plugin.
+        needs.any(request.operation);
+    }
+    Ok(needs)
 }
 
 /// `POST /plugins/{name}/set`: `NAME[.field]=value`, where the name decides what is set.

@@ -1,14 +1,17 @@
 //! Services: as deep as a container, since a task is one, on a host of the swarm's choice.
 
 use super::isolation::{capabilities, groups, sysctls};
-use super::limits::{below_zero, present};
+use super::limits::{below_zero, ulimits};
 use super::logs::log_driver;
 use super::mounts::mounts;
 use super::names;
 use super::needs::Needs;
 use super::plugin::granted;
 use super::ports::service_ports;
-use super::table::{fields, harmless, invalid};
+use super::shapes::{
+    self, dns, flag, healthcheck, number, placement, restarts, rollout, service_mode, text, text_map, texts,
+};
+use super::table::{fields, invalid};
 use crate::authz::Action;
 use crate::engine::Refusal;
 use crate::engine::json::Fields;
@@ -16,19 +19,19 @@ use crate::engine::json::Fields;
 fields! {
     /// moby `swarm.ServiceSpec`.
     SERVICE {
-        "Name"           harmless;
-        "Labels"         harmless;
+        "Name"           text;
+        "Labels"         text_map;
         "TaskTemplate"   task;
-        "Mode"           harmless;
-        "UpdateConfig"   harmless;
-        "RollbackConfig" harmless;
+        "Mode"           service_mode;
+        "UpdateConfig"   rollout;
+        "RollbackConfig" rollout;
         "Networks"       networks;
         "EndpointSpec"   endpoint_spec;
     }
 
     /// moby `swarm.EndpointSpec`.
     ENDPOINT_SPEC {
-        "Mode"  harmless;
+        "Mode"  text;
         "Ports" service_ports;
     }
 
@@ -38,43 +41,43 @@ fields! {
         "PluginSpec"            plugin_spec;
         "NetworkAttachmentSpec" attachment;
         "Resources"             resources;
-        "RestartPolicy"         harmless;
-        "Placement"             harmless;
+        "RestartPolicy"         restarts;
+        "Placement"             placement;
         "Networks"              networks;
         "LogDriver"             log_driver;
-        "ForceUpdate"           harmless;
+        "ForceUpdate"           number;
         "Runtime"               runtime;
     }
 
     /// moby `swarm.ContainerSpec`.
     CONTAINER_SPEC {
         "Image"           image;
-        "Labels"          harmless;
-        "Command"         harmless;
-        "Args"            harmless;
-        "Hostname"        harmless;
-        "Env"             harmless;
-        "Dir"             harmless;
-        "User"            harmless;
+        "Labels"          text_map;
+        "Command"         texts;
+        "Args"            texts;
+        "Hostname"        text;
+        "Env"             texts;
+        "Dir"             text;
+        "User"            text;
         "Groups"          groups;
         "Privileges"      privileges;
-        "Init"            harmless;
-        "StopSignal"      harmless;
-        "TTY"             harmless;
-        "OpenStdin"       harmless;
-        "ReadOnly"        harmless;
+        "Init"            flag;
+        "StopSignal"      text;
+        "TTY"             flag;
+        "OpenStdin"       flag;
+        "ReadOnly"        flag;
         "Mounts"          mounts;
-        "StopGracePeriod" harmless;
-        "Healthcheck"     harmless;
-        "Hosts"           harmless;
-        "DNSConfig"       harmless;
+        "StopGracePeriod" number;
+        "Healthcheck"     healthcheck;
+        "Hosts"           texts;
+        "DNSConfig"       dns;
         "Secrets"         secrets;
         "Configs"         configs;
-        "Isolation"       harmless;
+        "Isolation"       text;
         "Sysctls"         sysctls;
         "CapabilityAdd"   capabilities;
-        "CapabilityDrop"  harmless;
-        "Ulimits"         present;
+        "CapabilityDrop"  texts;
+        "Ulimits"         ulimits;
         "OomScoreAdj"     below_zero;
     }
 
@@ -84,22 +87,22 @@ fields! {
         "SELinuxContext"  selinux;
         "Seccomp"         seccomp;
         "AppArmor"        apparmor;
-        "NoNewPrivileges" harmless;
+        "NoNewPrivileges" flag;
     }
 
     /// moby `swarm.ResourceRequirements`.
     REQUIREMENTS {
         "Limits"           limits;
         "Reservations"     limits;
-        "SwapBytes"        harmless;
-        "MemorySwappiness" harmless;
+        "SwapBytes"        number;
+        "MemorySwappiness" number;
     }
 
     /// moby `swarm.Limit` and `swarm.Resources`.
     LIMITS {
-        "NanoCPUs"         harmless;
-        "MemoryBytes"      harmless;
-        "Pids"             harmless;
+        "NanoCPUs"         number;
+        "MemoryBytes"      number;
+        "Pids"             number;
         "GenericResources" generic_resources;
     }
 }
@@ -157,6 +160,7 @@ fn networks(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Re
 fn secrets(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     for secret in fields.each(name, &["File", "SecretID", "SecretName"])? {
         needs.note_unknown(&secret);
+        shapes::file(needs, &secret, "File")?;
         let by_name = secret.text("SecretName")?;
         needs.add(Action::SecretUse, if by_name.is_empty() { secret.text("SecretID")? } else { by_name });
     }
@@ -167,6 +171,8 @@ fn secrets(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Ref
 fn configs(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     for config in fields.each(name, &["File", "Runtime", "ConfigID", "ConfigName"])? {
         needs.note_unknown(&config);
+        shapes::file(needs, &config, "File")?;
+        shapes::nothing(needs, &config, "Runtime")?;
         let by_name = config.text("ConfigName")?;
         needs.add(Action::ConfigUse, if by_name.is_empty() { config.text("ConfigID")? } else { by_name });
     }

@@ -2,8 +2,9 @@
 
 use super::needs::Needs;
 use super::service::SERVICE;
-use super::table::{Table, fields, harmless};
-use super::{Request, logs, url};
+use super::shapes::{dispatcher, encryption, flag, number, orchestration, raft, text, text_map, texts};
+use super::table::{Table, fields};
+use super::{Request, logs, shapes, url};
 use crate::authz::Action;
 use crate::engine::Refusal;
 use crate::engine::json::Fields;
@@ -11,52 +12,52 @@ use crate::engine::json::Fields;
 fields! {
     /// moby `swarm.InitRequest`.
     INIT {
-        "ListenAddr"       harmless;
-        "AdvertiseAddr"    harmless;
-        "DataPathAddr"     harmless;
-        "DataPathPort"     harmless;
-        "ForceNewCluster"  harmless;
+        "ListenAddr"       text;
+        "AdvertiseAddr"    text;
+        "DataPathAddr"     text;
+        "DataPathPort"     number;
+        "ForceNewCluster"  flag;
         "Spec"             spec;
-        "AutoLockManagers" harmless;
-        "Availability"     harmless;
-        "DefaultAddrPool"  harmless;
-        "SubnetSize"       harmless;
+        "AutoLockManagers" flag;
+        "Availability"     text;
+        "DefaultAddrPool"  texts;
+        "SubnetSize"       number;
     }
 
     /// moby `swarm.JoinRequest`.
     JOIN {
-        "ListenAddr"    harmless;
-        "AdvertiseAddr" harmless;
-        "DataPathAddr"  harmless;
-        "RemoteAddrs"   harmless;
-        "JoinToken"     harmless;
-        "Availability"  harmless;
+        "ListenAddr"    text;
+        "AdvertiseAddr" text;
+        "DataPathAddr"  text;
+        "RemoteAddrs"   texts;
+        "JoinToken"     text;
+        "Availability"  text;
     }
 
     /// moby `swarm.UnlockRequest`.
     UNLOCK {
-        "UnlockKey" harmless;
+        "UnlockKey" text;
     }
 
     /// moby `swarm.Spec`.
     SPEC {
-        "Name"             harmless;
-        "Labels"           harmless;
-        "Orchestration"    harmless;
-        "Raft"             harmless;
-        "Dispatcher"       harmless;
+        "Name"             text;
+        "Labels"           text_map;
+        "Orchestration"    orchestration;
+        "Raft"             raft;
+        "Dispatcher"       dispatcher;
         "CAConfig"         certificates;
         "TaskDefaults"     task_defaults;
-        "EncryptionConfig" harmless;
+        "EncryptionConfig" encryption;
     }
 
     /// moby `swarm.CAConfig`.
     CA_CONFIG {
-        "NodeCertExpiry" harmless;
+        "NodeCertExpiry" number;
         "ExternalCAs"    external_authorities;
-        "SigningCACert"  harmless;
-        "SigningCAKey"   harmless;
-        "ForceRotate"    harmless;
+        "SigningCACert"  text;
+        "SigningCAKey"   text;
+        "ForceRotate"    number;
     }
 
     /// moby `swarm.TaskDefaults`.
@@ -66,27 +67,27 @@ fields! {
 
     /// moby `swarm.NodeSpec`.
     NODE {
-        "Name"         harmless;
-        "Labels"       harmless;
-        "Role"         harmless;
-        "Availability" harmless;
+        "Name"         text;
+        "Labels"       text_map;
+        "Role"         text;
+        "Availability" text;
     }
 
     /// moby `swarm.SecretSpec`; the payload is never looked at.
     SECRET {
-        "Name"       harmless;
-        "Labels"     harmless;
-        "Data"       harmless;
+        "Name"       text;
+        "Labels"     text_map;
+        "Data"       text;
         "Driver"     driver;
-        "Templating" harmless;
+        "Templating" shapes::driver;
     }
 
     /// moby `swarm.ConfigSpec`; the payload is never looked at.
     CONFIG {
-        "Name"       harmless;
-        "Labels"     harmless;
-        "Data"       harmless;
-        "Templating" harmless;
+        "Name"       text;
+        "Labels"     text_map;
+        "Data"       text;
+        "Templating" shapes::driver;
     }
 }
 

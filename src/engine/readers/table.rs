@@ -43,6 +43,11 @@ impl Table {
         self.read_fields(needs, &outer.within(name, self.names)?)
     }
 
+    /// Reads a field of a struct as a list of this struct type.
+    pub(super) fn read_each(&self, needs: &mut Needs, outer: &Fields<'_>, name: &str) -> Result<(), Refusal> {
+        outer.each(name, self.names)?.iter().try_for_each(|fields| self.read_fields(needs, fields))
+    }
+
     /// Reads all fields, and what is unknown among them.
     pub(super) fn read_fields(&self, needs: &mut Needs, fields: &Fields<'_>) -> Result<(), Refusal> {
         needs.note_unknown(fields);
@@ -55,9 +60,9 @@ impl Table {
     }
 }
 
-/// The reader of a field that asks for nothing which the operation does not already stand for.
+/// The reader of a field that another reader of the same struct looks at.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in tables beside readers that can refuse")]
-pub(super) fn harmless(_: &mut Needs, _: &Fields<'_>, _: &str) -> Result<(), Refusal> {
+pub(super) fn elsewhere(_: &mut Needs, _: &Fields<'_>, _: &str) -> Result<(), Refusal> {
     Ok(())
 }
 

@@ -22,6 +22,10 @@ pub(super) fn canonical(text: &str, default_scheme: &str) -> Result<String, Refu
     if host.is_empty() {
         return Err(invalid("has no host"));
     }
+    // The daemon decodes escapes in a host, so that one host would have many spellings.
+    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
+        return Err(invalid("has an unusual character in its host"));
+    }
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let dots =
         |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
@@ -50,9 +54,17 @@ mod tests {
         ] {
             assert_eq!(canonical(text, "http").as_deref(), Ok(wanted), "{text}");
         }
-        for text in
-            ["http://", "http://h/a/../b", "http://h/%2E%2e/b", "http://h\\@e/", "http://h /", "://h", ""]
-        {
+        for text in [
+            "http://",
+            "http://h/a/../b",
+            "http://h/%2E%2e/b",
+            "http://h\\@e/",
+            "http://h /",
+            "http://%68/",
+            "http://\u{e9}/",
+            "://h",
+            "",
+        ] {
             assert!(canonical(text, "http").is_err(), "{text}");
         }
     }

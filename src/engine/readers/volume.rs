@@ -1,7 +1,8 @@
 //! Volumes: what a driver is told is a mount that happens when a container starts.
 
 use super::needs::Needs;
-use super::table::{fields, harmless};
+use super::shapes::{access_mode, capacity, text, topologies};
+use super::table::fields;
 use super::{Request, driver_options};
 use crate::authz::Action;
 use crate::engine::Refusal;
@@ -16,12 +17,12 @@ fields! {
     }
     /// moby `volume.ClusterVolumeSpec`.
     CLUSTER_VOLUME {
-        "Group"                     harmless;
-        "AccessMode"                harmless;
-        "AccessibilityRequirements" harmless;
-        "CapacityRange"             harmless;
+        "Group"                     text;
+        "AccessMode"                access_mode;
+        "AccessibilityRequirements" topologies;
+        "CapacityRange"             capacity;
         "Secrets"                   secrets;
-        "Availability"              harmless;
+        "Availability"              text;
     }
 }
 

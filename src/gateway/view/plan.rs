@@ -50,7 +50,7 @@ impl Plan {
                 | Cause::AuditUnavailable
                 | Cause::Internal => Self::Pass,
             },
-            Decision::Permit(_) | Decision::PermitInPart(_) => {
+            Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Observe(..) => {
                 let names = verdict.classified.iter().flat_map(|classified| &classified.requirements);
                 let names = names.filter(|needed| needed.action == call.operation);
                 let names: Vec<&str> = names.map(|needed| needed.resource.name.as_str()).collect();

@@ -13,8 +13,18 @@ use serde_json::{Value, json};
 use super::{Issuers, Named, TokenError};
 use crate::identity::{Evidence, How, Identified, Identifier, IdentityError, JwtSettings, Settings};
 
-const NOW: i64 = 1_800_000_000;
-const RSA: &str = "RS256";
+pub(super) const NOW: i64 = 1_800_000_000;
+pub(super) const RSA: &str = "RS256";
+
+/// The key set with the issuer's RSA key under that id.
+pub(super) fn keys_with(kid: &str) -> Value {
+    json!({ "keys": [jwk(&KEYS.rsa, Algorithm::RS256, kid)] })
+}
+
+/// The key set with somebody else's key.
+pub(super) fn keys_of_a_stranger() -> Value {
+    json!({ "keys": [jwk(&KEYS.stranger, Algorithm::RS256, "s")] })
+}
 
 /// The issuer's keys: RSA `r`, P-256 `e`, Ed25519 `d`; and a stranger's RSA key.
 struct Keys {
@@ -42,7 +52,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     }
 });
 
-fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Value {
+pub(super) fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Value {
     let mut jwk = Jwk::from_encoding_key(key, algorithm).unwrap();
     jwk.common.key_id = Some(kid.to_owned());
     serde_json::to_value(jwk).unwrap()
@@ -65,7 +75,8 @@ fn load(keys: &Value, more: &Value) -> Result<Issuers, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), keys.to_string()).unwrap();
     let shown = file.path().display().to_string();
-    Issuers::load(&[settings(file.path(), more)]).map_err(|error| error.to_string().replace(&shown, "FILE"))
+    Issuers::load(&[settings(file.path(), more)], None)
+        .map_err(|error| error.to_string().replace(&shown, "FILE"))
 }
 
 fn read_with(more: &Value, token: &str) -> Result<Named, TokenError> {
@@ -76,12 +87,12 @@ fn read(token: &str) -> Result<Named, TokenError> {
     read_with(&json!({}), token)
 }
 
-fn good() -> Value {
+pub(super) fn good() -> Value {
     json!({"iss": "https://i", "aud": "host-1", "sub": "alice", "exp": NOW + 600})
 }
 
 /// The good claims with one other, or without it where that is `None`.
-fn with(name: &str, value: impl Into<Option<Value>>) -> Value {
+pub(super) fn with(name: &str, value: impl Into<Option<Value>>) -> Value {
     let mut claims = good();
     match value.into() {
         Some(value) => claims[name] = value,
@@ -90,7 +101,7 @@ fn with(name: &str, value: impl Into<Option<Value>>) -> Value {
     claims
 }
 
-fn encode(text: impl AsRef<[u8]>) -> String {
+pub(super) fn encode(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
@@ -102,16 +113,16 @@ fn signed(header: &str, payload: &str, key: &EncodingKey, algorithm: Algorithm) 
 }
 
 /// A token of the issuer's RSA key.
-fn token(claims: &Value) -> String {
+pub(super) fn token(claims: &Value) -> String {
     headed(&json!({"alg": RSA, "kid": "r"}), claims)
 }
 
-fn headed(header: &Value, claims: &Value) -> String {
+pub(super) fn headed(header: &Value, claims: &Value) -> String {
     signed(&header.to_string(), &claims.to_string(), &KEYS.rsa, Algorithm::RS256)
 }
 
-fn alice() -> Named {
-    Named { user: "alice".to_owned(), groups: vec![], issuer: "https://i".to_owned(), id: None }
+pub(super) fn alice() -> Named {
+    Named { user: "alice".to_owned(), groups: vec![], roles: None, issuer: "https://i".to_owned(), id: None }
 }
 
 #[test]
@@ -489,12 +500,12 @@ fn settings_that_cannot_work_are_refused_by_name() {
     std::fs::write(file.path(), all_keys().to_string()).unwrap();
     let twice = [settings(file.path(), &json!({})), settings(file.path(), &json!({"audience": "other"}))];
     assert_eq!(
-        Issuers::load(&twice).unwrap_err().to_string(),
+        Issuers::load(&twice, None).unwrap_err().to_string(),
         "`identity.jwt.issuer`: `https://i` is there twice: keep one"
     );
     let gone = settings(std::path::Path::new("/nonexistent"), &json!({}));
     assert_eq!(
-        Issuers::load(&[gone]).unwrap_err().to_string(),
+        Issuers::load(&[gone], None).unwrap_err().to_string(),
         "`identity.jwt.jwks_file`: `/nonexistent` cannot be read: No such file or directory (os error 2)"
     );
 }
@@ -521,6 +532,7 @@ fn a_token_alone_identifies_and_a_bad_one_is_not_anonymous() {
         Ok(Identified {
             user: Some("alice".to_owned()),
             groups: vec!["dev".to_owned()],
+            roles: None,
             how: How::Jwt { issuer: "https://i".to_owned(), id: None }
         })
     );

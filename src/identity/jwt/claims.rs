@@ -57,6 +57,8 @@ impl Rules {
         Ok(Named {
             user: self.user(claims)?,
             groups: self.groups(claims)?,
+            // Whatever a token says of roles: they are this host's own to give.
+            roles: None,
             issuer: self.settings.issuer.clone(),
             id: id.map(str::to_owned),
         })
@@ -123,6 +125,12 @@ impl Rules {
         groups.dedup();
         Ok(groups)
     }
+}
+
+/// The last second in which the token is taken.
+pub(super) fn last_second(claims: &Object) -> Result<i64, TokenError> {
+    let expires = seconds(claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
+    Ok(expires.saturating_add(LEEWAY - 1))
 }
 
 /// The prefixed name, where both the name and the whole are fit for one.

@@ -18,8 +18,16 @@ pub enum TokenError {
     /// The issuer's settings do not allow the algorithm.
     #[error("its algorithm is not allowed for its issuer")]
     Algorithm,
+    /// The issuer's keys were never fetched, or not for too long: nobody can say whether it is good.
+    #[error(
+        "identity unavailable: the keys of its issuer cannot be fetched; try again, or tell your administrator"
+    )]
+    Unavailable,
+    /// Its id is among those that are denied.
+    #[error("it was revoked; get a new one")]
+    Revoked,
     /// None of the issuer's keys has the key id and the algorithm, or the header leaves it open which has.
-    #[error("no key of its issuer fits; get a new token, or see that the key file is up to date")]
+    #[error("no key of its issuer fits; get a new token, or see that the issuer's keys are up to date")]
     UnknownKey,
     /// The signature does not hold.
     #[error("its signature does not hold")]

@@ -1,7 +1,5 @@
 //! An issuer's keys: public ones from a JSON Web Key Set, each only for the algorithms that fit it.
 
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
@@ -9,10 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
 use super::TokenError;
-use crate::identity::{JwtSettings, SettingsError};
-
-/// The largest key file, in bytes.
-const MAX_FILE: u64 = 256 << 10;
+use crate::identity::SettingsError;
 
 /// The largest number of keys.
 const MAX_KEYS: usize = 64;
@@ -45,10 +40,13 @@ enum Family {
 /// The usable keys of an issuer.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// The algorithms that the settings allow.
-    allowed: Vec<(Algorithm, &'static str)>,
+    allowed: Allowed,
     keys: Vec<Key>,
 }
+
+/// The algorithms that the settings allow.
+#[derive(Clone, Debug)]
+pub(super) struct Allowed(Vec<(Algorithm, &'static str)>);
 
 struct Key {
     id: Option<String>,
@@ -66,15 +64,17 @@ impl std::fmt::Debug for Key {
 }
 
 impl Keys {
-    /// Reads the issuer's key file.
-    pub(super) fn load(settings: &JwtSettings) -> Result<Self, SettingsError> {
-        let allowed = allowed(&settings.algorithms)?;
-        let path = &settings.jwks_file;
-        let fail = |message: String| {
-            SettingsError::new("identity.jwt.jwks_file", format!("`{}` {message}", path.display()))
-        };
-        let keys = parse(&read(path).map_err(fail)?, &allowed).map_err(fail)?;
-        Ok(Self { allowed, keys })
+    /// The keys of a key set. None that fits is no error: an issuer may take all of its keys back.
+    ///
+    /// # Errors
+    /// What is wrong with the set; nothing of it is used then.
+    pub(super) fn parse(text: &[u8], allowed: &Allowed) -> Result<Self, String> {
+        parse(text, &allowed.0).map(|keys| Self { allowed: allowed.clone(), keys })
+    }
+
+    /// Whether no key can verify anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The key for a header's algorithm and key id.
@@ -86,8 +86,7 @@ impl Keys {
         algorithm: &str,
         kid: Option<&str>,
     ) -> Result<(&DecodingKey, Algorithm), TokenError> {
-        let algorithm =
-            self.allowed.iter().find(|(_, name)| *name == algorithm).ok_or(TokenError::Algorithm)?.0;
+        let algorithm = self.allowed.find(algorithm)?;
         let mut fitting = self.keys.iter().filter(|key| {
             key.algorithms.contains(&algorithm) && kid.is_none_or(|kid| key.id.as_deref() == Some(kid))
         });
@@ -98,7 +97,18 @@ impl Keys {
     }
 }
 
-/// The settings' algorithms, all of one family: a key must not serve two ways of signing.
+impl Allowed {
+    /// The settings' algorithms, all of one family: a key must not serve two ways of signing.
+    pub(super) fn new(names: &[String]) -> Result<Self, SettingsError> {
+        allowed(names).map(Self)
+    }
+
+    fn find(&self, algorithm: &str) -> Result<Algorithm, TokenError> {
+        let found = self.0.iter().find(|(_, name)| *name == algorithm);
+        found.map(|(algorithm, _)| *algorithm).ok_or(TokenError::Algorithm)
+    }
+}
+
 fn allowed(names: &[String]) -> Result<Vec<(Algorithm, &'static str)>, SettingsError> {
     let fail = |message: String| SettingsError::new("identity.jwt.algorithms", message);
     let rows: Vec<_> = names
@@ -117,14 +127,6 @@ fn allowed(names: &[String]) -> Result<Vec<(Algorithm, &'static str)>, SettingsE
         }
         [_, ..] => Ok(rows.iter().map(|(algorithm, name, _)| (*algorithm, *name)).collect()),
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let unread = |error: std::io::Error| format!("cannot be read: {error}");
-    if std::fs::metadata(path).map_err(unread)?.len() > MAX_FILE {
-        return Err("is larger than 256 KiB".to_owned());
-    }
-    std::fs::read(path).map_err(unread)
 }
 
 /// The keys that can verify with an allowed algorithm. Others are passed over, as RFC 7517 §5 wants it, so
@@ -148,9 +150,6 @@ fn parse(text: &[u8], allowed: &[(Algorithm, &'static str)]) -> Result<Vec<Key>,
             return Err("holds two keys with the same `kid`".to_owned());
         }
         keys.push(key);
-    }
-    if keys.is_empty() {
-        return Err("holds no key for the configured `algorithms`".to_owned());
     }
     Ok(keys)
 }

@@ -88,6 +88,8 @@ const OTHERS: &[(&str, Ground, &str, &str, &str)] = &[
     ("volume, removed", objects, "DELETE", "/volumes/data", ""),
     ("network", objects, "POST", "/networks/create", r#"{"Name":"made","Internal":true}"#),
     ("network, removed", objects, "DELETE", "/networks/lan", ""),
+    ("network of another name", networks, "POST", "/containers/create?name=new", r#"{"Image":"busybox","Cmd":["true"],"HostConfig":{"NetworkMode":"lan"},"NetworkingConfig":{"EndpointsConfig":{"lan":{"NetworkID":"hidden"}}}}"#),
+    ("network of another name, connected", networks, "POST", "/networks/lan/connect", r#"{"Container":"web","EndpointConfig":{"NetworkID":"hidden"}}"#),
     ("swarm", objects, "POST", "/swarm/init", SWARM),
     ("service", swarm, "POST", "/services/create", r#"{"Name":"made","TaskTemplate":{"ContainerSpec":{"Image":"busybox","CapabilityAdd":["CAP_SYS_ADMIN"],"Mounts":[{"Type":"bind","Source":"/srv","Target":"/x"}]}},"Mode":{"Replicated":{"Replicas":0}}}"#),
     ("secret", swarm, "POST", "/secrets/create", r#"{"Name":"made","Data":"c2VjcmV0"}"#),
@@ -104,6 +106,19 @@ fn objects() -> Vec<Request> {
         Request::new("POST", "/volumes/create", r#"{"Name":"data"}"#),
         Request::new("POST", "/networks/create", r#"{"Name":"lan","Internal":true}"#),
     ]
+}
+
+/// Three networks, and a container on the first, which runs.
+fn networks() -> Vec<Request> {
+    let mut requests: Vec<Request> = ["open", "lan", "hidden"]
+        .map(|name| {
+            Request::new("POST", "/networks/create", &format!(r#"{{"Name":"{name}","Internal":true}}"#))
+        })
+        .into();
+    let json = r#"{"Image":"busybox","Cmd":["sleep","1000"],"HostConfig":{"NetworkMode":"open"}}"#;
+    requests.push(Request::new("POST", "/containers/create?name=web", json));
+    requests.push(Request::new("POST", "/containers/web/start", ""));
+    requests
 }
 
 fn running() -> Vec<Request> {

@@ -2,6 +2,7 @@
 //!
 //! Written from what the engine's inspections say, not from the plugin's readers: two views of one thing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -66,8 +67,15 @@ fn containers(effects: &mut Vec<Effect>, old: &View, new: &View) {
                 effects.push(Effect::on(&["container.create"], name_of(container)));
                 effects.push(Effect::on_any_of(&["image.use"], image_names(container, new)));
                 effects.extend(powers(container));
+                let joined = networks_of(container, new);
+                effects.extend(joined.iter().map(|name| Effect::on(&["network.use"], name)));
             }
-            Some(before) => changed(effects, id, before, container),
+            Some(before) => {
+                changed(effects, id, before, container);
+                let (left, joined) = (networks_of(before, old), networks_of(container, new));
+                let joined = joined.difference(&left);
+                effects.extend(joined.map(|name| Effect::on(&["network.connect"], name)));
+            }
         }
     }
     for (id, container) in old.containers.iter().filter(|(id, _)| !new.containers.contains_key(*id)) {
@@ -102,6 +110,23 @@ fn changed(effects: &mut Vec<Effect>, id: &str, before: &Value, after: &Value) {
         let old = powers(before);
         effects.extend(powers(after).into_iter().filter(|effect| !old.contains(effect)));
     }
+}
+
+/// The networks that a container is on, or will be once it is started: an ID, or a name in its
+/// place, counts before the name that the container has for it.
+fn networks_of(container: &Value, view: &View) -> BTreeSet<String> {
+    let Some(endpoints) = container["NetworkSettings"]["Networks"].as_object() else {
+        return BTreeSet::new();
+    };
+    let joined = endpoints.iter().map(|(name, endpoint)| match text(endpoint, "NetworkID") {
+        "" => name.clone(),
+        id => view
+            .networks
+            .iter()
+            .find(|(name, network)| *name == id || text(network, "Id") == id)
+            .map_or_else(|| name.clone(), |(name, _)| name.clone()),
+    });
+    joined.filter(|name| !["bridge", "host", "none", "default"].contains(&name.as_str())).collect()
 }
 
 /// An action on a container that was there, by its name or any beginning of its ID.

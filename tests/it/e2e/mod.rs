@@ -2,11 +2,14 @@
 
 mod directory;
 mod failing;
+mod gateway;
 mod ownership;
+mod paths;
 mod people;
 mod policy;
 mod token;
 mod trail;
+mod view;
 
 use crate::support::process::Said;
 

@@ -12,17 +12,24 @@ pub(crate) struct Docker {
     host: String,
     config: PathBuf,
     certificates: Option<PathBuf>,
+    user: Option<String>,
 }
 
 impl Docker {
     pub(super) fn over_tls(port: u16, certificates: &Path) -> Self {
         let config = certificates.join("config");
-        Self { host: format!("tcp://127.0.0.1:{port}"), config, certificates: Some(certificates.to_owned()) }
+        let host = format!("tcp://127.0.0.1:{port}");
+        Self { host, config, certificates: Some(certificates.to_owned()), user: None }
     }
 
     pub(super) fn on_socket(socket: &Path) -> Self {
         let config = socket.with_file_name("docker-config");
-        Self { host: format!("unix://{}", socket.display()), config, certificates: None }
+        Self { host: format!("unix://{}", socket.display()), config, certificates: None, user: None }
+    }
+
+    /// The same for a user of the host, whom the kernel sees at the other end of the socket.
+    pub(super) fn for_user(self, user: &str) -> Self {
+        Self { user: Some(user.to_owned()), ..self }
     }
 
     /// `docker ARGUMENTS`, to its end.
@@ -71,7 +78,15 @@ impl Docker {
 
     /// A command that finds this engine and this identity in its environment.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = bounded(program);
+        let mut command = match &self.user {
+            None => bounded(program),
+            Some(user) => {
+                let mut command = bounded("setpriv");
+                command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups");
+                command.arg(program);
+                command
+            }
+        };
         command.env("DOCKER_HOST", &self.host).env("DOCKER_CONFIG", &self.config);
         for name in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION", "DOCKER_CONTEXT"] {
             command.env_remove(name);

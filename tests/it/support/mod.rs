@@ -3,6 +3,7 @@
 pub(crate) mod ca;
 pub(crate) mod docker;
 pub(crate) mod dockerd;
+pub(crate) mod gateway;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod process;
