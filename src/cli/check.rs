@@ -35,7 +35,9 @@ pub(super) fn run(
         "settings and key files are good".to_owned()
     })?;
     if let Some(directory) =
-        lines.line("directory", Directory::new(config.directory), |_| "settings are good".to_owned())?
+        lines.line("directory", Directory::new(config.directory, jiff::Timestamp::now), |_| {
+            "settings are good".to_owned()
+        })?
     {
         match user {
             Some(user) => check_user(&directory, user, &mut lines)?,

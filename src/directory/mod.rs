@@ -2,18 +2,26 @@
 
 mod cache;
 mod error;
+mod explain;
 mod file;
 mod ldap;
 mod password;
 mod settings;
 
 pub use error::{DirectoryError, Refused, SettingsError};
+pub use explain::{Explained, Membership, Step};
 pub use file::FileDirectory;
 pub use ldap::{LdapDirectory, LdapSettings, Nested, Preset};
 pub use password::Password;
 pub use settings::{FileSettings, Settings};
 
+use explain::Via;
+use jiff::Timestamp;
+
 use crate::identity::check_name;
+
+/// Tells the time, which accounts expire by.
+pub type Now = fn() -> Timestamp;
 
 /// Where groups come from.
 #[derive(Debug)]
@@ -46,11 +54,11 @@ impl Directory {
     ///
     /// # Errors
     /// The first setting or file that cannot work.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn new(settings: Settings, now: Now) -> Result<Self, SettingsError> {
         match (settings.file, settings.ldap) {
             (None, None) => Ok(Self::Open),
             (Some(file), None) => FileDirectory::load(file).map(Self::File),
-            (None, Some(ldap)) => LdapDirectory::new(ldap).map(|ldap| Self::Ldap(Box::new(ldap))),
+            (None, Some(ldap)) => LdapDirectory::new(ldap, now).map(|ldap| Self::Ldap(Box::new(ldap))),
             (Some(_), Some(_)) => Err(SettingsError::new(
                 "directory",
                 "has `file` and `ldap`: take one out, since a user could be somebody else in each",
@@ -72,6 +80,28 @@ impl Directory {
             Self::Open => Ok(Looked { user: user.to_owned(), groups: Vec::new(), stale: false }),
             Self::File(file) => file.groups(user),
             Self::Ldap(ldap) => ldap.groups(user).await,
+        }
+    }
+
+    /// What the directory says about the user now, past any cache, and how it comes to it.
+    pub async fn explain(&self, user: &str) -> Explained {
+        let presented = user.to_owned();
+        if let Err(error) = check_name(user) {
+            let error = Some(format!("this cannot be a name: {error}"));
+            return Explained { presented, error, ..Explained::default() };
+        }
+        match self {
+            Self::Open => Explained {
+                user: Some(presented.clone()),
+                presented,
+                source: "no directory".to_owned(),
+                warnings: vec![
+                    "no directory is configured: every user is accepted, without groups".to_owned(),
+                ],
+                ..Explained::default()
+            },
+            Self::File(file) => file.explain(user),
+            Self::Ldap(ldap) => ldap.explain(user).await,
         }
     }
 
@@ -125,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_settings_every_user_is_accepted_with_no_groups() {
-        let directory = Directory::new(toml::from_str("").unwrap()).unwrap();
+        let directory = Directory::new(toml::from_str("").unwrap(), Timestamp::now).unwrap();
         assert_eq!(
             directory.groups("alice").await,
             Ok(Looked { user: "alice".to_owned(), groups: vec![], stale: false })
@@ -135,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_that_no_evidence_may_carry_are_nobody() {
-        let directory = Directory::new(Settings::default()).unwrap();
+        let directory = Directory::new(Settings::default(), Timestamp::now).unwrap();
         for name in ["", " alice", "alice\n", "a\0", "ali\u{200b}ce"] {
             assert_eq!(directory.groups(name).await, Err(DirectoryError::NoSuchUser), "{name:?}");
         }
@@ -143,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_server_no_password_is_right() {
-        let directory = Directory::new(Settings::default()).unwrap();
+        let directory = Directory::new(Settings::default(), Timestamp::now).unwrap();
         let password = |text: &str| Password::new(text.to_owned());
         let refused = |reason| Err(DirectoryError::Refused(reason));
         assert_eq!(directory.authenticate("alice", &password("x")).await, refused(Refused::NoPasswords));
@@ -155,7 +185,7 @@ mod tests {
     fn two_directories_are_refused() {
         let text = "[file]\npath = '/x'\n[ldap]\npreset = 'openldap'\nurls = []\nbase_dn = 'x'";
         assert_eq!(
-            Directory::new(toml::from_str(text).unwrap()).unwrap_err().to_string(),
+            Directory::new(toml::from_str(text).unwrap(), Timestamp::now).unwrap_err().to_string(),
             "directory: has `file` and `ldap`: take one out, since a user could be somebody else in each"
         );
     }

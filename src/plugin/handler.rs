@@ -325,7 +325,7 @@ pub(super) mod tests {
             Inventory::open(inventory, &directory.path().join("audit.db"), epoch, || [7; 16]).unwrap();
         let judge = Judge {
             identifier: Identifier::new(crate::identity::Settings::default()).unwrap(),
-            directory: Arc::new(Directory::new(crate::directory::Settings::default()).unwrap()),
+            directory: Arc::new(Directory::new(crate::directory::Settings::default(), epoch).unwrap()),
             policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
             inventory: Arc::new(inventory),
             hostfs: crate::hostfs::HostFs::new(crate::hostfs::Settings::default()),

@@ -54,7 +54,7 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
-    let directory = Arc::new(Directory::new(config.directory).context("directory")?);
+    let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
     make_room(&config.audit.database)?;
     let book = crate::policy::book_path(config.policy.database.as_deref(), &config.audit.database);
     make_room(&book)?;

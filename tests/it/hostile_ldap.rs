@@ -16,7 +16,7 @@ fn directory_with(server: &Hostile, more: &str, deadline: &str) -> Directory {
         patient(&[&server.url()])
             .replace("lookup_deadline = '40s'", &format!("lookup_deadline = '{deadline}'"))
     );
-    Directory::new(toml::from_str::<Settings>(&settings).unwrap()).unwrap()
+    Directory::new(toml::from_str::<Settings>(&settings).unwrap(), jiff::Timestamp::now).unwrap()
 }
 
 /// The reason for which the first look-up fails, after which the process still works.

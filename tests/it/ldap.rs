@@ -10,7 +10,7 @@ use crate::support::slapd::{Slapd, Way, patient};
 use crate::support::tree::{READER, Tree};
 
 fn directory(settings: &str) -> Directory {
-    Directory::new(toml::from_str::<Settings>(settings).unwrap()).unwrap()
+    Directory::new(toml::from_str::<Settings>(settings).unwrap(), jiff::Timestamp::now).unwrap()
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it stands beside the answers that are errors")]
@@ -356,7 +356,7 @@ fn settings_without_protection_are_refused_before_anything_is_sent() {
     let text = format!(
         "[ldap]\npreset = 'openldap'\nurls = ['ldap://h']\nbase_dn = 'dc=x'\nbind_dn = '{READER}'\nbind_password_file = '/p'"
     );
-    let error = Directory::new(toml::from_str(&text).unwrap()).unwrap_err();
+    let error = Directory::new(toml::from_str(&text).unwrap(), jiff::Timestamp::now).unwrap_err();
     assert!(
         error
             .to_string()

@@ -7,7 +7,7 @@ use crate::support::slapd::{Slapd, Way, patient};
 use crate::support::tree::PASSWORD;
 
 fn directory(settings: &str) -> Directory {
-    Directory::new(toml::from_str::<Settings>(settings).unwrap()).unwrap()
+    Directory::new(toml::from_str::<Settings>(settings).unwrap(), jiff::Timestamp::now).unwrap()
 }
 
 async fn try_password(

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod active_directory;
 mod architecture;
 mod audit;
 mod canary;
@@ -13,8 +14,10 @@ mod cli;
 mod differential;
 mod e2e;
 mod harness;
+mod hostile_domain;
 mod hostile_ldap;
 mod ldap;
 mod load;
 mod login;
+mod posix;
 mod recordings;

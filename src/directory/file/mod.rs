@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arc_swap::ArcSwap;
 
-use super::{DirectoryError, FileSettings, Looked, Refused, SettingsError};
+use super::{DirectoryError, Explained, FileSettings, Looked, Membership, Refused, SettingsError, Via};
 
 /// What the file says about its users, ready to answer.
 pub(super) type Users = HashMap<String, User>;
@@ -18,6 +18,8 @@ pub(super) struct User {
     disabled: bool,
     /// All groups, nested ones included, sorted.
     groups: Vec<String>,
+    /// The groups through which the user is in each of them.
+    ways: Vec<Vec<String>>,
 }
 
 /// The file, as it last was good.
@@ -50,6 +52,24 @@ impl FileDirectory {
             return Err(DirectoryError::Refused(Refused::Disabled));
         }
         Ok(Looked { user: name.to_owned(), groups: user.groups.clone(), stale: false })
+    }
+
+    /// The same, with the way to each group.
+    pub(super) fn explain(&self, name: &str) -> Explained {
+        let (user, error) = match self.groups(name) {
+            Ok(looked) => (Some(looked.user), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let users = self.users.load();
+        let groups = match users.get(name).filter(|_| error.is_none()) {
+            Some(user) => {
+                let ways = user.groups.iter().zip(&user.ways);
+                ways.map(|(group, way)| Membership::new(group.clone(), &Via::Member(way.clone()))).collect()
+            }
+            None => Vec::new(),
+        };
+        let source = self.settings.path.display().to_string();
+        Explained { presented: name.to_owned(), error, user, source, groups, ..Explained::default() }
     }
 }
 
@@ -107,6 +127,29 @@ mod tests {
     fn a_disabled_user_is_refused() {
         let fixture = fixture("[users.alice]\ndisabled = true\n");
         assert_eq!(load(&fixture).groups("alice"), Err(DirectoryError::Refused(Refused::Disabled)));
+    }
+
+    #[test]
+    fn an_explanation_tells_the_way_to_each_group_and_why_there_is_none() {
+        let fixture = fixture(
+            "[groups.a]\n[groups.b]\ngroups = ['a']\n[users.u]\ngroups = ['b']\n[users.x]\ndisabled = true",
+        );
+        let directory = load(&fixture);
+        let membership = |group: &str, via: &str| Membership { group: group.to_owned(), via: via.to_owned() };
+        let told = Explained {
+            presented: "u".to_owned(),
+            user: Some("u".to_owned()),
+            source: fixture.path.display().to_string(),
+            groups: vec![membership("a", "through b"), membership("b", "direct")],
+            ..Explained::default()
+        };
+        assert_eq!(directory.explain("u"), told);
+        for (user, error) in [
+            ("x", "the directory refuses the user: the account is disabled"),
+            ("y", "the directory knows no such user"),
+        ] {
+            assert_eq!(directory.explain(user).error.as_deref(), Some(error));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The text of the file directory to users with all their groups; cycles and unknown names are errors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -73,20 +73,28 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Users, SettingsError> {
             );
         }
     }
-    let user = |user: RawUser| User { disabled: user.disabled, groups: all(&user.groups, &parents) };
+    let user = |user: RawUser| {
+        let (groups, ways) = all(&user.groups, &parents).into_iter().unzip();
+        User { disabled: user.disabled, groups, ways }
+    };
     Ok(raw.users.into_iter().map(|(name, raw)| (name.into_inner(), user(raw))).collect())
 }
 
-/// The groups and all that they are members of, sorted.
-fn all(direct: &[Spanned<String>], parents: &Parents<'_>) -> Vec<String> {
-    let mut found = BTreeSet::new();
-    let mut open: Vec<&Spanned<String>> = direct.iter().collect();
-    while let Some(name) = open.pop() {
-        if found.insert(name.get_ref().clone()) {
-            open.extend(parents.get(name.get_ref().as_str()).copied().unwrap_or_default());
+/// The groups and all that they are members of, sorted, each with the shortest way to it.
+fn all(direct: &[Spanned<String>], parents: &Parents<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    let mut open: std::collections::VecDeque<(&str, Vec<String>)> =
+        direct.iter().map(|name| (name.get_ref().as_str(), Vec::new())).collect();
+    while let Some((name, way)) = open.pop_front() {
+        if found.contains_key(name) {
+            continue;
         }
+        let further = [way.as_slice(), &[name.to_owned()]].concat();
+        let above = parents.get(name).copied().unwrap_or_default();
+        open.extend(above.iter().map(|parent| (parent.get_ref().as_str(), further.clone())));
+        found.insert(name.to_owned(), way);
     }
-    found.into_iter().collect()
+    found
 }
 
 /// The shortest way from the group back to itself, both ends included.
@@ -165,6 +173,8 @@ mod tests {
             [groups.others]
         ";
         assert_eq!(groups(text, "alice"), ["dev", "leads", "ops", "staff"]);
+        let ways = parse("users.toml", text).unwrap()["alice"].ways.clone();
+        assert_eq!(ways, [vec![], vec![], vec!["leads"], vec!["dev"]]);
     }
 
     #[test]

@@ -97,6 +97,19 @@ pub(super) fn result_code(message: &[u8]) -> Result<u32, Bad> {
     }
 }
 
+/// The cookie in the value of a control for pages (RFC 2696): a number and the cookie. The library's own reading
+/// of it recurses, and panics.
+pub(super) fn cookie(value: &[u8]) -> Result<Vec<u8>, Bad> {
+    let budget = Cell::new(3);
+    let mut outer = Reader { rest: value, budget: &budget };
+    let mut content = outer.expect(SEQUENCE)?;
+    outer.end()?;
+    content.expect(INTEGER)?.integer()?;
+    let cookie = content.expect(OCTET_STRING)?;
+    content.end()?;
+    Ok(cookie.rest.to_vec())
+}
+
 /// `LDAPResult`, and what bind and extended responses add to it. The library knows the additions by their
 /// number alone, whatever their class.
 fn result(mut content: Reader<'_>) -> Result<(), Bad> {
@@ -245,6 +258,25 @@ mod tests {
     fn outcome(tag: u8, code: &[u8], more: &[u8]) -> Vec<u8> {
         let head = [element(ENUMERATED, code), element(OCTET_STRING, b""), element(OCTET_STRING, b"text")];
         element(tag, &[head.concat(), more.to_vec()].concat())
+    }
+
+    #[test]
+    fn the_cookie_of_a_page_is_read_from_exactly_its_form() {
+        let value = |content: &[u8]| element(SEQUENCE, content);
+        let number = element(INTEGER, &[0]);
+        assert_eq!(
+            cookie(&value(&[number.clone(), element(OCTET_STRING, b"next")].concat())),
+            Ok(b"next".to_vec())
+        );
+        assert_eq!(cookie(&value(&[number.clone(), element(OCTET_STRING, b"")].concat())), Ok(Vec::new()));
+        for odd in [
+            Vec::new(),
+            value(&number),
+            value(&[number.clone(), element(SEQUENCE, b"")].concat()),
+            [value(&[number, element(OCTET_STRING, b"")].concat()), vec![0]].concat(),
+        ] {
+            assert_eq!(cookie(&odd), Err(Bad::Malformed));
+        }
     }
 
     #[test]

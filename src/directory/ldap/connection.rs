@@ -5,21 +5,28 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchOptions, StdStream};
+use ldap3::controls::{Control, PagedResults, RawControl};
+use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchOptions, StdStream};
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::Failure;
 use super::dial::{Guarded, dial};
 use super::entry::Entry;
 use super::server::Server;
+use super::{Failure, ber};
 
 /// The library never forgets the ids of searches, so a connection is replaced after so many.
 const MAX_SEARCHES: u32 = 50_000;
 
 /// A connection is replaced after so long, so that a moved server name or a new password is noticed.
 const MAX_AGE: Duration = Duration::from_mins(15);
+
+/// The control for pages (RFC 2696).
+const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+
+/// Servers send no more entries at once: 1000 is the usual limit of Active Directory, 500 that of OpenLDAP.
+const PAGE: usize = 500;
 
 /// Codes that say that the service account is refused (RFC 4511 appendix A).
 const ACCOUNT_CODES: [u32; 5] = [7, 8, 13, 48, 49];
@@ -47,6 +54,17 @@ pub(super) struct Connection {
     reason: Arc<OnceLock<String>>,
     pump: JoinHandle<()>,
     driver: JoinHandle<Result<(), LdapError>>,
+}
+
+/// What to search for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search<'a> {
+    pub(super) base: &'a str,
+    pub(super) scope: Scope,
+    pub(super) filter: &'a str,
+    pub(super) attributes: &'a [&'a str],
+    /// More entries are an error. Where so many could be more than one page, the answer comes in pages.
+    pub(super) limit: usize,
 }
 
 /// What a search gave.
@@ -141,17 +159,9 @@ impl Connection {
     /// Searches, and collects everything before anything is used: a stream that breaks has given entries.
     ///
     /// # Errors
-    /// [`Failure::Server`] where the answer does not come to its end in time, or is longer than `limit` entries.
-    pub(super) async fn search(
-        &self,
-        base: &str,
-        scope: Scope,
-        filter: &str,
-        attributes: &[&str],
-        limit: usize,
-    ) -> Result<Found, Failure> {
-        self.searches.fetch_add(1, Ordering::Relaxed);
-        match timeout(self.search_timeout, self.collect(base, scope, filter, attributes, limit)).await {
+    /// [`Failure::Server`] where the answer does not come to its end in time, or is longer than the limit.
+    pub(super) async fn search(&self, search: &Search<'_>) -> Result<Found, Failure> {
+        match timeout(self.search_timeout, self.collect(search)).await {
             Ok(Ok(entries)) => {
                 self.served.store(true, Ordering::Relaxed);
                 Ok(entries)
@@ -161,23 +171,46 @@ impl Connection {
         }
     }
 
-    async fn collect(
+    /// All pages of an answer, where it comes in pages.
+    async fn collect(&self, search: &Search<'_>) -> Result<Found, Failure> {
+        let mut entries = Vec::new();
+        let mut cookie = Vec::new();
+        loop {
+            let before = entries.len();
+            let outcome = self.page(search, cookie, &mut entries).await?;
+            cookie = match &outcome.ctrls {
+                _ if outcome.rc != 0 => Vec::new(),
+                controls => cookie_of(controls).map_err(|bad| Failure::Server(bad.to_string()))?,
+            };
+            if cookie.is_empty() {
+                return Ok(Found { entries, code: outcome.rc, text: outcome.text });
+            }
+            if entries.len() == before {
+                return Err(Failure::Server("the server sent a page of nothing".to_owned()));
+            }
+        }
+    }
+
+    async fn page(
         &self,
-        base: &str,
-        scope: Scope,
-        filter: &str,
-        attributes: &[&str],
-        limit: usize,
-    ) -> Result<Found, Failure> {
+        search: &Search<'_>,
+        cookie: Vec<u8>,
+        entries: &mut Vec<Entry>,
+    ) -> Result<LdapResult, Failure> {
+        self.searches.fetch_add(1, Ordering::Relaxed);
+        let Search { base, scope, filter, attributes, limit } = *search;
         let mut ldap = self.ldap.clone();
         // The server stops one after the limit, which tells "just so many" from "more".
         let size_limit = i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX);
         ldap.with_search_options(SearchOptions::new().sizelimit(size_limit));
+        if limit > PAGE {
+            let size = i32::try_from(PAGE).unwrap_or(i32::MAX);
+            ldap.with_controls(RawControl::from(PagedResults { size, cookie }));
+        }
         let mut stream = ldap
             .streaming_search(base, scope, filter, attributes)
             .await
             .map_err(|error| self.lost(&error))?;
-        let mut entries = Vec::new();
         while let Some(found) = stream.next().await.map_err(|error| self.lost(&error))? {
             // References lead to other servers, where our password is not known and must not go.
             if found.is_ref() || found.is_intermediate() {
@@ -190,8 +223,7 @@ impl Connection {
                 .ok_or_else(|| Failure::Server("the server sent a malformed entry".to_owned()))?;
             entries.push(entry);
         }
-        let outcome = stream.finish().await;
-        Ok(Found { entries, code: outcome.rc, text: outcome.text })
+        Ok(stream.finish().await)
     }
 
     /// What a broken connection is called: the guard knows better than the library.
@@ -205,6 +237,15 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
         self.pump.abort();
+    }
+}
+
+/// The cookie that asks for the next page; empty after the last one, and where the server knows no pages.
+fn cookie_of(controls: &[Control]) -> Result<Vec<u8>, ber::Bad> {
+    let paged = controls.iter().find(|Control(_, control)| control.ctype == PAGED_RESULTS);
+    match paged.and_then(|Control(_, control)| control.val.as_deref()) {
+        None => Ok(Vec::new()),
+        Some(value) => ber::cookie(value),
     }
 }
 

@@ -56,10 +56,45 @@ impl Entry {
         texts.map_err(|_| incomplete(format!("`{attribute}` of `{}` is not text", self.shown())))
     }
 
+    /// The attribute's values as bytes, as far as the server sent them, and the place of the first one after them.
+    ///
+    /// # Errors
+    /// Where a range of the values begins anywhere but at `from`, or is said in a way that cannot be read.
+    pub(super) fn part(&self, attribute: &str, from: usize) -> Result<(Vec<&[u8]>, Option<usize>), Failure> {
+        let wanted = attribute.to_ascii_lowercase();
+        let option = format!("{wanted};range=");
+        let mut ranges =
+            self.attributes.iter().filter_map(|(name, values)| Some((name.strip_prefix(&option)?, values)));
+        match (ranges.next(), ranges.next()) {
+            (None, _) if from == 0 => {
+                Ok((self.attributes.get(&wanted).map(|values| slices(values)).unwrap_or_default(), None))
+            }
+            (Some((range, values)), None) => match range.split_once('-') {
+                Some((first, last)) if first.parse() == Ok(from) => match (last, last.parse::<usize>()) {
+                    ("*", _) => Ok((slices(values), None)),
+                    (_, Ok(last)) if last.checked_sub(from).map(|n| n + 1) == Some(values.len()) => {
+                        Ok((slices(values), Some(last + 1)))
+                    }
+                    (_, _) => Err(self.broken(attribute)),
+                },
+                Some(_) | None => Err(self.broken(attribute)),
+            },
+            (_, _) => Err(self.broken(attribute)),
+        }
+    }
+
+    fn broken(&self, attribute: &str) -> Failure {
+        incomplete(format!("the server sent a broken range of `{attribute}` of `{}`", self.shown()))
+    }
+
     /// The DN for messages.
     fn shown(&self) -> impl std::fmt::Display {
         self.dn.escape_debug()
     }
+}
+
+fn slices(values: &[Vec<u8>]) -> Vec<&[u8]> {
+    values.iter().map(Vec::as_slice).collect()
 }
 
 fn children(tag: StructureTag) -> Option<Vec<StructureTag>> {
@@ -118,6 +153,32 @@ mod tests {
         assert_eq!(entry.texts("cn").unwrap(), ["c"]);
         assert_eq!(entry.texts("sn").unwrap(), Vec::<&str>::new());
         assert!(entry.has("EMPTY") && !entry.has("sn"));
+    }
+
+    #[test]
+    fn values_come_whole_or_in_ranges_that_follow_each_other() {
+        let entry = entry(&[
+            ("whole", &[b"a", b"b"]),
+            ("first;range=0-1", &[b"a", b"b"]),
+            ("first", &[]),
+            ("last;Range=2-*", &[b"c"]),
+            ("short;range=0-5", &[b"a"]),
+            ("odd;range=x", &[b"a"]),
+            ("two;range=0-0", &[b"a"]),
+            ("two;range=1-1", &[b"a"]),
+        ]);
+        assert_eq!(entry.part("whole", 0).unwrap(), (vec![b"a".as_slice(), b"b"], None));
+        assert_eq!(entry.part("none", 0).unwrap(), (vec![], None));
+        assert_eq!(entry.part("first", 0).unwrap(), (vec![b"a".as_slice(), b"b"], Some(2)));
+        assert_eq!(entry.part("last", 2).unwrap(), (vec![b"c".as_slice()], None));
+        for (attribute, from) in
+            [("whole", 2), ("none", 2), ("last", 0), ("short", 0), ("odd", 0), ("two", 0)]
+        {
+            assert_eq!(
+                error(entry.part(attribute, from).map(|_| Vec::new())),
+                format!("identity incomplete: the server sent a broken range of `{attribute}` of `cn=x`")
+            );
+        }
     }
 
     #[test]

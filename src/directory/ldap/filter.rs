@@ -9,6 +9,8 @@ pub(super) enum Place {
     User,
     /// `{dn}`: an entry's distinguished name.
     Dn,
+    /// `{gid}`: a group's number.
+    Gid,
 }
 
 impl Place {
@@ -16,6 +18,7 @@ impl Place {
         match self {
             Self::User => "{user}",
             Self::Dn => "{dn}",
+            Self::Gid => "{gid}",
         }
     }
 }

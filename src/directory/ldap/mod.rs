@@ -4,15 +4,23 @@ mod attempts;
 mod ber;
 mod connection;
 mod dial;
+mod dn;
 mod entry;
+mod explain;
 mod filter;
 mod lookup;
+mod member_of;
+mod person;
 mod pool;
 mod preset;
 mod profile;
+mod refusal;
 mod server;
 mod settings;
+mod sid;
 mod tls;
+mod token_groups;
+mod walk;
 
 pub use preset::Preset;
 pub use settings::{LdapSettings, Nested};
@@ -27,11 +35,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::cache::{Cache, Limits};
-use super::{Canonical, DirectoryError, Looked, Password, Refused, SettingsError};
+use super::{Canonical, DirectoryError, Explained, Looked, Now, Password, Refused, SettingsError};
 use attempts::Attempts;
 use connection::Connection;
-use lookup::{Person, Profile};
+use lookup::{Asking, Trace};
+use person::Person;
 use pool::Pool;
+use profile::Profile;
 
 /// How many look-ups are under way at once. Servers close connections that ask for more
 /// (OpenLDAP's `conn_max_pending_auth`), and a stopped server must not collect a queue.
@@ -39,6 +49,9 @@ const IN_FLIGHT: usize = 64;
 
 /// How many logins are under way at once; each has a connection of its own.
 const LOGINS: usize = 8;
+
+/// The longest time to explain an answer.
+const EXPLAINED: Duration = Duration::from_secs(20);
 
 /// Codes of a bind that say that the password is not the account's, or that it has none (RFC 4511 appendix A).
 const WRONG_PASSWORD: [u32; 4] = [19, 48, 49, 50];
@@ -60,6 +73,7 @@ enum Failure {
 #[derive(Debug)]
 pub struct LdapDirectory {
     settings: LdapSettings,
+    now: Now,
     /// Replaced whole when the files that the settings name were read again.
     ldap: Arc<ArcSwap<Ldap>>,
     cache: Cache,
@@ -70,15 +84,16 @@ pub struct LdapDirectory {
 
 impl LdapDirectory {
     /// Checks the settings and reads the certificates that they name; connects to nothing.
-    pub(super) fn new(settings: LdapSettings) -> Result<Self, SettingsError> {
+    pub(super) fn new(settings: LdapSettings, now: Now) -> Result<Self, SettingsError> {
         let limits = limits(&settings).map_err(named)?;
-        let ldap = Arc::new(ArcSwap::from_pointee(Ldap::new(&settings).map_err(named)?));
+        let ldap = Arc::new(ArcSwap::from_pointee(Ldap::new(&settings, now).map_err(named)?));
         let asked = Arc::clone(&ldap);
         let source = Box::new(move |user| -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(asked.load_full().look_up(user))
         });
         Ok(Self {
             settings,
+            now,
             ldap,
             cache: Cache::new(limits, source, Cache::monotonic()),
             attempts: Attempts::default(),
@@ -100,28 +115,34 @@ impl LdapDirectory {
         let _slot = self.logins.acquire().await.map_err(closed)?;
         let ldap = self.ldap.load_full();
         let (person, server) = Arc::clone(&ldap).find(user.to_owned()).await?;
-        if !self.attempts.may_try(&person.dn, Instant::now()) {
+        let dn = person.entry.dn;
+        if !self.attempts.may_try(&dn, Instant::now()) {
             return Err(DirectoryError::Refused(Refused::Password));
         }
-        match ldap.bind_as(server, person.dn.clone(), password.reveal().to_owned()).await {
+        match ldap.bind_as(server, dn.clone(), password.reveal().to_owned()).await {
             Ok(0) => {
-                self.attempts.right(&person.dn);
+                self.attempts.right(&dn);
                 Ok(Canonical(person.name))
             }
             Ok(code) if WRONG_PASSWORD.contains(&code) => Err(DirectoryError::Refused(Refused::Password)),
             Ok(code) => {
-                self.attempts.untried(&person.dn);
+                self.attempts.untried(&dn);
                 Err(unavailable(&format!("the server answers the bind with code {code}")))
             }
             Err(error) => {
-                self.attempts.untried(&person.dn);
+                self.attempts.untried(&dn);
                 Err(error)
             }
         }
     }
 
+    /// What the directory says now, past the cache, and how it comes to it.
+    pub(super) async fn explain(&self, user: &str) -> Explained {
+        self.ldap.load_full().explain(user.to_owned()).await
+    }
+
     pub(super) fn reload(&self) -> Result<(), SettingsError> {
-        let ldap = Ldap::new(&self.settings).map_err(named)?;
+        let ldap = Ldap::new(&self.settings, self.now).map_err(named)?;
         self.ldap.store(Arc::new(ldap));
         self.cache.expire();
         Ok(())
@@ -173,27 +194,29 @@ struct Ldap {
     pool: Pool,
     slots: Semaphore,
     deadline: Duration,
+    now: Now,
 }
 
 impl Ldap {
     /// Checks the settings and reads the certificates that they name; connects to nothing.
-    fn new(settings: &LdapSettings) -> Result<Self, SettingsError> {
+    fn new(settings: &LdapSettings, now: Now) -> Result<Self, SettingsError> {
         Ok(Self {
             profile: profile::profile(settings)?,
             pool: Pool::new(settings)?,
             slots: Semaphore::new(IN_FLIGHT),
             deadline: settings.lookup_deadline,
+            now,
         })
     }
 
     /// One look-up of the user's groups.
     async fn look_up(self: Arc<Self>, user: String) -> Result<Looked, DirectoryError> {
         contained(self.deadline, async move {
-            let (profile, user) = (&self.profile, user.as_str());
+            let (ldap, user) = (&*self, user.as_str());
             let ask = |connection: Arc<Connection>| async move {
-                lookup::look_up(&connection, profile, user).await
+                lookup::look_up(ldap.asking(&connection), user).await
             };
-            self.attempt(ask).await.map(|(looked, _)| looked)
+            ldap.attempt(ask).await.map(|(looked, _)| looked)
         })
         .await
     }
@@ -201,12 +224,38 @@ impl Ldap {
     /// One look-up of the user's entry alone, and which server gave it.
     async fn find(self: Arc<Self>, user: String) -> Result<(Person, usize), DirectoryError> {
         contained(self.deadline, async move {
-            let (profile, user) = (&self.profile, user.as_str());
-            let ask =
-                |connection: Arc<Connection>| async move { lookup::person(&connection, profile, user).await };
-            self.attempt(ask).await
+            let (ldap, user) = (&*self, user.as_str());
+            let ask = |connection: Arc<Connection>| async move {
+                person::person(ldap.asking(&connection), user).await
+            };
+            ldap.attempt(ask).await
         })
         .await
+    }
+
+    /// One look-up that tells how it went; it takes many more searches, so it has more time.
+    async fn explain(self: Arc<Self>, user: String) -> Explained {
+        let presented = user.clone();
+        let explained = contained(EXPLAINED, async move {
+            let (ldap, user, began) = (&*self, user.as_str(), Instant::now());
+            let ask = |connection: Arc<Connection>| async move {
+                let trace = Trace::default();
+                let told = explain::explain(ldap.asking(&connection), &trace, began, user).await?;
+                Ok(Explained { steps: trace.into_steps(), ..told })
+            };
+            let (told, server) = ldap.attempt(ask).await?;
+            Ok(Explained { source: ldap.pool.url(server), ..told })
+        });
+        let failed = |error: DirectoryError| Explained {
+            presented,
+            error: Some(error.to_string()),
+            ..Explained::default()
+        };
+        explained.await.unwrap_or_else(failed)
+    }
+
+    fn asking<'a>(&'a self, connection: &'a Connection) -> Asking<'a> {
+        Asking { connection, profile: &self.profile, now: (self.now)(), trace: None }
     }
 
     /// The result code of a bind as an entry.

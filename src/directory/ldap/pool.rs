@@ -72,6 +72,11 @@ impl Pool {
         self.servers.len()
     }
 
+    /// The server's URL, as configured.
+    pub(super) fn url(&self, index: usize) -> String {
+        self.servers.get(index).map(|server| server.url.clone()).unwrap_or_default()
+    }
+
     /// Puts the server behind the others for a while.
     pub(super) fn rest(&self, index: usize) {
         if let Some(failed) = self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {

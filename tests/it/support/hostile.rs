@@ -11,6 +11,14 @@ pub(crate) struct Request {
     pub(crate) id: u8,
     /// What is asked for.
     pub(crate) kind: Kind,
+    content: Vec<u8>,
+}
+
+impl Request {
+    /// Whether the text stands anywhere in the request.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.content.windows(text.len()).any(|part| part == text.as_bytes())
+    }
 }
 
 /// The kinds of request that a look-up makes.
@@ -96,12 +104,26 @@ pub(crate) fn done(id: u8, code: u8) -> Vec<u8> {
     message(id, &outcome(0x65, code))
 }
 
+/// The end of a page of a search's answer, with the cookie of the next one.
+pub(crate) fn page_end(id: u8, cookie: &str) -> Vec<u8> {
+    let value = element(0x30, &[element(2, &[0]), element(4, cookie.as_bytes())].concat());
+    let control = element(0x30, &[element(4, b"1.2.840.113556.1.4.319"), element(4, &value)].concat());
+    message(id, &[outcome(0x65, 0), element(0xa0, &control)].concat())
+}
+
 /// An entry of a search's answer.
 pub(crate) fn entry(id: u8, dn: &str, attributes: &[(&str, &[&str])]) -> Vec<u8> {
+    let bytes = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
+    let attributes: Vec<_> = attributes.iter().map(|(name, values)| (*name, bytes(values))).collect();
+    binary_entry(id, dn, &attributes)
+}
+
+/// The same with values that need not be text.
+pub(crate) fn binary_entry(id: u8, dn: &str, attributes: &[(&str, Vec<Vec<u8>>)]) -> Vec<u8> {
     let attributes: Vec<u8> = attributes
         .iter()
         .flat_map(|(name, values)| {
-            let values: Vec<u8> = values.iter().flat_map(|value| element(4, value.as_bytes())).collect();
+            let values: Vec<u8> = values.iter().flat_map(|value| element(4, value)).collect();
             element(0x30, &[element(4, name.as_bytes()), element(0x31, &values)].concat())
         })
         .collect();
@@ -144,5 +166,5 @@ fn request(stream: &mut TcpStream) -> Option<Request> {
         0x77 => Kind::Extended,
         _ => Kind::Other,
     };
-    Some(Request { id: content[2], kind })
+    Some(Request { id: content[2], kind, content })
 }

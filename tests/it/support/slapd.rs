@@ -197,7 +197,7 @@ pub(crate) fn patient(urls: &[&str]) -> String {
 
 fn conf(dir: &Path, pair: &Pair, ca: &Path, more: &str) -> String {
     let root = package_root();
-    let schemas: String = ["core", "cosine", "inetorgperson"]
+    let schemas: String = ["core", "cosine", "nis", "inetorgperson"]
         .map(|name| format!("include {}/etc/ldap/schema/{name}.schema\n", root.display()))
         .concat();
     let (dir, ca) = (dir.display(), ca.display());

@@ -123,10 +123,18 @@ impl Tree {
         &self.0
     }
 
-    fn entry(&mut self, dn: &str, attributes: &[(&str, &str)]) {
-        for (name, value) in std::iter::once(&("dn", dn)).chain(attributes) {
-            // RFC 2849: what is not plain goes as base64.
-            writeln!(self.0, "{name}:: {}", STANDARD.encode(value)).unwrap();
+    /// Any entry.
+    pub(crate) fn entry(&mut self, dn: &str, attributes: &[(&str, &str)]) {
+        writeln!(self.0, "dn:: {}", STANDARD.encode(dn)).unwrap();
+        for (at, (first, _)) in attributes.iter().enumerate() {
+            // Values of one attribute stand together, as `slapadd` wants them.
+            if attributes[..at].iter().any(|(name, _)| name == first) {
+                continue;
+            }
+            for (name, value) in attributes.iter().filter(|(name, _)| name == first) {
+                // RFC 2849: what is not plain goes as base64.
+                writeln!(self.0, "{name}:: {}", STANDARD.encode(value)).unwrap();
+            }
         }
         self.0.push('\n');
     }
