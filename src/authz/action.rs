@@ -223,6 +223,7 @@ impl Action {
             || matches!(
                 (self, kind),
                 (Self::ImageCommit | Self::NetworkConnect | Self::NetworkDisconnect, Kind::Container)
+                    | (Self::ContainerInspectEnv, Kind::Image | Kind::Service | Kind::Task | Kind::Plugin)
             )
     }
 

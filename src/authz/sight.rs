@@ -262,7 +262,7 @@ mod tests {
                 VIEWS.iter().any(|(kind, actions)| *kind == action.kind() && actions.contains(action));
             let (noun, verb) = action.name().split_once('.').unwrap();
             let view = matches!(verb, "list" | "inspect")
-                && !matches!(noun, "swarm" | "distribution" | "checkpoint");
+                && !matches!(noun, "swarm" | "distribution" | "checkpoint" | "token");
             assert_eq!(viewed, view, "{action}");
             assert_eq!(Sight::is_list(*action), view && verb == "list", "{action}");
         }

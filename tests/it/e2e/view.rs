@@ -41,7 +41,8 @@ fn each_sees_what_is_his_own_and_root_sees_all() {
         let own = format!("{user}-net");
         assert_eq!(lines(&networks), ["host", &own, "none"]);
         assert_eq!(listed(user, &["images", "-q", "--no-trunc"]).lines().count(), 1);
-        let counts = ["info", "--format", "{{.Containers}} {{.ContainersRunning}} {{.ContainersStopped}} {{.Images}}"];
+        let counts =
+            ["info", "--format", "{{.Containers}} {{.ContainersRunning}} {{.ContainersStopped}} {{.Images}}"];
         assert_eq!(listed(user, &counts), "1 1 0 1");
         let usage = listed(user, &["system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}"]);
         assert_eq!(lines(&usage), ["Build Cache 0 0", "Containers 1 1", "Images 1 1", "Local Volumes 1 1"]);
@@ -97,9 +98,14 @@ fn what_is_anothers_is_not_there_and_what_is_his_own_says_why_not() {
 fn events_are_those_of_what_is_his_own_also_of_what_is_gone() {
     let quay = furnished();
     let mut command = quay.as_(HIS).command("docker");
-    let mut following = command.args(["events", "--format", "{{json .}}"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut following =
+        command.args(["events", "--format", "{{json .}}"]).stdout(Stdio::piped()).spawn().unwrap();
     for user in [HERS, HIS] {
-        quay.docker(user, &["run", "--rm", "--network", "none", "--name", &format!("{user}-short"), "busybox", "true"]).ok();
+        quay.docker(
+            user,
+            &["run", "--rm", "--network", "none", "--name", &format!("{user}-short"), "busybox", "true"],
+        )
+        .ok();
         quay.docker(user, &["rm", "-f", user]).ok();
     }
     let actions = |text: &str| -> Vec<(String, String)> {
@@ -111,9 +117,18 @@ fn events_are_those_of_what_is_his_own_also_of_what_is_gone() {
             })
             .collect()
     };
-    let history = |user: &str| quay.docker(user, &["events", "--since", "0", "--until", "0s", "--format", "{{json .}}"]).ok();
+    let history = |user: &str| {
+        quay.docker(user, &["events", "--since", "0", "--until", "0s", "--format", "{{json .}}"]).ok()
+    };
     let told = actions(&history(HIS));
-    for (action, name) in [("create", HIS), ("start", HIS), ("create", "lp-short"), ("die", "lp-short"), ("destroy", HIS), ("create", "lp-net")] {
+    for (action, name) in [
+        ("create", HIS),
+        ("start", HIS),
+        ("create", "lp-short"),
+        ("die", "lp-short"),
+        ("destroy", HIS),
+        ("create", "lp-net"),
+    ] {
         assert!(told.contains(&(action.to_owned(), name.to_owned())), "{action} {name}: {told:?}");
     }
     assert!(!told.iter().any(|(_, name)| name.starts_with(HERS)), "{told:?}");
@@ -122,7 +137,9 @@ fn events_are_those_of_what_is_his_own_also_of_what_is_gone() {
     // The same, live: up to the event that ends what was waited for.
     let mut live = String::new();
     let mut reader = std::io::BufReader::new(following.stdout.take().unwrap());
-    while !live.contains(r#""Action":"destroy","Actor":{"ID""#) || !live.contains(r#""name":"lp","#) && !live.contains(r#""name":"lp"}"#) {
+    while !live.contains(r#""Action":"destroy","Actor":{"ID""#)
+        || !live.contains(r#""name":"lp","#) && !live.contains(r#""name":"lp"}"#)
+    {
         assert_ne!(std::io::BufRead::read_line(&mut reader, &mut live).unwrap(), 0, "{live}");
     }
     following.kill().unwrap();
@@ -134,17 +151,29 @@ fn events_are_those_of_what_is_his_own_also_of_what_is_gone() {
 #[test]
 fn environments_are_masked_for_whoever_may_not_read_them() {
     let quay = furnished();
-    let env = |user: &str| quay.docker(user, &["inspect", "--type=container", "-f", "{{.Config.Env}}", HIS]).ok();
+    let env =
+        |user: &str| quay.docker(user, &["inspect", "--type=container", "-f", "{{.Config.Env}}", HIS]).ok();
     assert!(env("uucp").contains("SECRET=***") && !env("uucp").contains("hunter2"), "{}", env("uucp"));
     assert!(env(HIS).contains("SECRET=hunter2"));
     assert!(env("root").contains("SECRET=hunter2"));
     let dockerfile = "FROM busybox\nARG TOKEN=dflt\nENV MODE=hunter2\nRUN true\n";
     let mut build = quay.wharf.as_("carol").command("docker");
-    build.env("DOCKER_BUILDKIT", "0").args(["build", "--network", "none", "--build-arg", "TOKEN=hunter2", "-t", "built", "-"]);
+    build.env("DOCKER_BUILDKIT", "0").args([
+        "build",
+        "--network",
+        "none",
+        "--build-arg",
+        "TOKEN=hunter2",
+        "-t",
+        "built",
+        "-",
+    ]);
     let mut build = build.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::io::Write::write_all(&mut build.stdin.take().unwrap(), dockerfile.as_bytes()).unwrap();
     assert!(build.wait().unwrap().success());
-    let history = |user: &str| quay.docker(user, &["history", "--no-trunc", "--format", "{{.CreatedBy}}", "built"]).ok();
+    let history = |user: &str| {
+        quay.docker(user, &["history", "--no-trunc", "--format", "{{.CreatedBy}}", "built"]).ok()
+    };
     assert!(history("root").contains("TOKEN=hunter2"));
     let masked = history("uucp");
     assert!(masked.contains("TOKEN=***") && !masked.contains("hunter2"), "{masked}");
