@@ -64,9 +64,8 @@ fn what_is_anothers_is_not_there_and_what_is_his_own_says_why_not() {
     let id = quay.docker(HERS, &["inspect", "--type=container", "-f", "{{.Id}}", HERS]).ok();
     for name in [HERS, &id, id.split_at(12).0, "nothing"] {
         for command in ["stop", "logs", "rm", "top", "inspect", "start", "kill"] {
-            let error = quay.docker(HIS, &[command, name]).refused();
-            let expected = if command == "inspect" { "o such object: " } else { "No such container: " };
-            assert!(error.contains(&format!("{expected}{name}")), "docker {command} {name}: {error}");
+            let error = quay.docker(HIS, &["container", command, name]).refused();
+            assert!(error.contains(&format!("o such container: {name}")), "docker {command} {name}: {error}");
         }
         let error = quay.docker(HIS, &["exec", name, "true"]).refused();
         assert!(error.contains(&format!("No such container: {name}")), "{error}");
