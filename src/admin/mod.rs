@@ -1,6 +1,7 @@
 //! The admin socket: what the command line asks of the running daemon.
 
 mod act;
+mod login;
 mod peer;
 mod problem;
 mod routes;
@@ -16,10 +17,12 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
+pub use self::login::{Credentials, serve_logins};
 pub use self::routes::{GatewayStatus, Status};
-pub use self::settings::{SOCKET, Settings};
+pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
+use crate::directory::Directory;
 use crate::plugin::Counters;
 use crate::policy::Store;
 use crate::token::Tokens;
@@ -44,6 +47,8 @@ pub struct Admin {
     pub reload: ReloadAction,
     /// When the daemon started.
     pub started: Timestamp,
+    /// Who checks passwords.
+    pub directory: Arc<Directory>,
     /// This host's own tokens.
     pub tokens: Arc<Tokens>,
     /// The clock.

@@ -1,7 +1,7 @@
 //! The words of a denial: what was missing, why, and what to do where that is not plain.
 
 use super::decision::{Cause, Denial, Finding};
-use super::{Action, Requirement, Resource, Subject};
+use super::{Action, Meaning, Requirement, Resource, Subject};
 
 /// The denial of a call of which not everything is granted.
 pub(super) fn denial(subject: &Subject, verb: &str, findings: Vec<Finding>) -> Denial {
@@ -17,6 +17,14 @@ pub(super) fn denial(subject: &Subject, verb: &str, findings: Vec<Finding>) -> D
             .collect();
         let them = if missing.len() == 1 { "it" } else { "them" };
         (Cause::NotGranted, list(&missing), format!("no role that {subject} holds grants {them}"))
+    };
+    let unknown = |finding: &&Finding| finding.requirement.resource.meaning == Meaning::Unknown;
+    let reason = match findings.iter().filter(|finding| !finding.is_granted()).find(unknown) {
+        Some(finding) => format!(
+            "{reason}; what `{}` stands for could not be found out, as dockerd did not say in time",
+            finding.requirement.resource.name
+        ),
+        None => reason,
     };
     let advice = advice(&findings).map_or_else(String::new, |advice| format!("; {advice}"));
     Denial { cause, message: format!("{subject} may not {missing} ({verb}): {reason}{advice}"), findings }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::decision::{DecidedBy, Decision, Finding, Mode};
 use super::denial::denial;
 use super::{
-    Action, Actions, Effect, Permission, Principal, Relation, Requirement, Requirements, Rules, RulesError,
-    Sight, Subject,
+    Action, Actions, Awaited, Effect, Permission, Principal, Requirement, Requirements, Rules, RulesError,
+    Sight, Subject, awaited,
 };
+
+/// What says how denials are dealt with.
+const MODES: [Action; 2] = [Action::ModeObserve, Action::ModeWarn];
 
 /// One policy version, compiled for deciding; immutable.
 #[derive(Debug)]
@@ -160,20 +163,23 @@ impl Index {
         })
     }
 
-    /// The requirements whose decision depends on who created their resource.
+    /// What should be found out about the resources of a call before it is decided.
     ///
-    /// Whoever looks creators up can leave all others alone: for a subject without scopes, this is empty.
-    pub fn awaits_owner<'r>(
-        &self,
-        subject: &Subject,
-        requirements: &'r Requirements,
-    ) -> Vec<&'r Requirement> {
+    /// Whoever looks things up can leave all others alone: for a subject that is granted everything of a kind, or
+    /// holds no scope and no name, this is empty.
+    pub fn awaits<'r>(&self, subject: &Subject, requirements: &'r Requirements) -> Vec<Awaited<'r>> {
         let principals = subject.principals();
         let held = self.held(subject, &principals);
-        let scoped = |requirement: &&Requirement| depends_on_owner(&held, requirement);
-        // Nobody known, and nothing yet named, relates to no creator.
+        // Nothing yet named means nothing that could be looked up.
         let named = |requirement: &&Requirement| requirement.resource.name != super::Resource::ANY;
-        requirements.iter().filter(|_| subject.user.is_some()).filter(named).filter(scoped).collect()
+        let awaited = requirements.iter().filter(named).filter_map(|requirement| {
+            let of = |action| held.iter().flat_map(move |held| held.permissions(action));
+            // How a denial is dealt with goes by creator and name as well.
+            let modes = MODES.into_iter().flat_map(of).filter(|permission| !permission.resource.is_any());
+            let permissions = of(requirement.action).chain(modes);
+            awaited::of(subject, requirement, permissions)
+        });
+        awaited.collect()
     }
 
     /// Whether one requirement is granted, as far as its resource is known.
@@ -181,6 +187,15 @@ impl Index {
         let principals = subject.principals();
         find(&self.held(subject, &principals), subject, requirement)
             .is_some_and(|by| by.effect == Effect::Allow)
+    }
+
+    /// Whether one requirement alone would let a call through: granted, or let through although it is denied.
+    pub fn lets_through(&self, subject: &Subject, requirement: &Requirement) -> bool {
+        let alone = Requirements::new(requirement.clone());
+        match self.decide(subject, "", &alone) {
+            Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Observe(..) => true,
+            Decision::Deny(_) => false,
+        }
     }
 
     /// Whether the action is granted on everything of its kind and denied on nothing.
@@ -304,26 +319,6 @@ fn mode(held: &[Held<'_>], subject: &Subject, findings: &[Finding]) -> Option<Mo
         }
     }
     Some(mode)
-}
-
-/// Whether a permission by scope could decide, or one that denies could outweigh the rest.
-fn depends_on_owner(held: &[Held<'_>], requirement: &Requirement) -> bool {
-    let resource = &requirement.resource;
-    let (mut allowed, mut scoped) = (false, false);
-    for holder in held {
-        for permission in holder
-            .permissions(requirement.action)
-            .filter(|p| p.resource.kind().is_none_or(|kind| kind == resource.kind))
-        {
-            match permission.effect {
-                Effect::Deny if permission.resource.is_scope() => return true,
-                Effect::Allow if permission.resource.is_scope() => scoped = true,
-                Effect::Allow => allowed |= permission.resource.covers(resource, Relation::Other),
-                Effect::Deny => {}
-            }
-        }
-    }
-    scoped && !allowed
 }
 
 fn decided_by(held: &[Held<'_>], at: usize, permission: &Permission) -> DecidedBy {
@@ -586,28 +581,5 @@ mod tests {
             panic!("denied");
         };
         assert_eq!(findings[0].decided_by.clone().unwrap().path, "token > web > base");
-    }
-
-    #[test]
-    fn the_creator_is_awaited_only_where_a_scope_could_decide() {
-        let awaits = |permissions: &[(Effect, &str)], subject: &Subject, name: &str| {
-            let permissions =
-                permissions.iter().map(|(effect, p)| ("r", permission(*effect, Action::ContainerStart, p)));
-            let index = index(permissions.collect(), &[], vec![(Principal::Everyone, "r")]);
-            !index.awaits_owner(subject, &start(name)).is_empty()
-        };
-        let own = (Effect::Allow, "container:@own");
-        assert!(awaits(&[own], &alice(&[]), "web"));
-        assert!(awaits(
-            &[(Effect::Allow, "container:@group"), (Effect::Allow, "container:db")],
-            &alice(&[]),
-            "web"
-        ));
-        assert!(awaits(&[(Effect::Allow, "*"), (Effect::Deny, "container:@own")], &alice(&[]), "web"));
-        assert!(!awaits(&[own], &Subject::anonymous(), "web"));
-        assert!(!awaits(&[own], &alice(&[]), "*"));
-        assert!(!awaits(&[own, (Effect::Allow, "container:web")], &alice(&[]), "web"));
-        assert!(!awaits(&[(Effect::Allow, "image:@own")], &alice(&[]), "web"));
-        assert!(!awaits(&[(Effect::Allow, "*")], &alice(&[]), "web"));
     }
 }

@@ -1,6 +1,7 @@
 //! The decision core: subjects, actions, resources, roles, requirements and `decide`; no I/O, no clock.
 
 mod action;
+mod awaited;
 mod decision;
 mod denial;
 mod index;
@@ -12,11 +13,12 @@ mod sight;
 mod subject;
 
 pub use action::Action;
+pub use awaited::{Awaited, Need};
 pub use decision::{Cause, DecidedBy, Decision, Denial, Finding, Mode};
 pub use index::Index;
 pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};
-pub use resource::{Kind, Owner, Resource};
+pub use resource::{Kind, Meaning, Named, Owner, Resource};
 pub use rules::{Actions, Effect, Grant, MAX_DEPTH, Permission, Principal, Rules, RulesError};
 pub use sight::Sight;
 pub use subject::Subject;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Kind, Resource};
+use super::{Kind, Meaning, Named, Resource};
 
 /// How a resource relates to the subject that asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,9 +125,15 @@ impl Pattern {
             Name::Own => relation == Relation::Own,
             Name::Group => relation >= Relation::Group,
             // A requirement on all names, or on one not yet known, is covered by `*` alone.
-            _ if resource.name == Resource::ANY => false,
-            Name::Exact(name) => *name == resource.name,
-            Name::Glob(tokens) => glob(tokens, &resource.name),
+            Name::Exact(_) | Name::Glob(_) if resource.name == Resource::ANY => false,
+            Name::Exact(_) | Name::Glob(_) => match &resource.meaning {
+                Meaning::Written => self.is_called(&resource.name),
+                // Fail closed: it could be anything of its kind.
+                Meaning::Unknown => false,
+                Meaning::Known(found) => found
+                    .iter()
+                    .all(|one| one.names.iter().any(|name| self.is_called(name)) || self.is_id_of(one)),
+            },
         }
     }
 
@@ -142,7 +148,38 @@ impl Pattern {
         if self.kind.is_some_and(|kind| kind != resource.kind) {
             return false;
         }
-        resource.name == Resource::ANY || (resource.kind == Kind::Path && self.is_beneath(&resource.name))
+        let could_be = match (&resource.meaning, &self.name) {
+            (_, Name::Any | Name::Own | Name::Group) | (Meaning::Written, _) => false,
+            (Meaning::Unknown, _) => true,
+            (Meaning::Known(found), _) => found.iter().any(|one| {
+                one.names.iter().chain(&one.others).any(|name| self.is_called(name)) || self.is_id_of(one)
+            }),
+        };
+        could_be
+            || resource.name == Resource::ANY
+            || (resource.kind == Kind::Path && self.is_beneath(&resource.name))
+    }
+
+    /// Whether it names one thing by what can only be an ID: hexadecimal digits as engines print them, or a swarm's.
+    pub fn is_id(&self) -> bool {
+        let Name::Exact(name) = &self.name else { return false };
+        let digits = name.strip_prefix("sha256:").unwrap_or(name);
+        matches!(digits.len(), 12 | 25 | 64)
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    }
+
+    fn is_called(&self, text: &str) -> bool {
+        match &self.name {
+            Name::Any => true,
+            Name::Own | Name::Group => false,
+            Name::Exact(name) => name == text,
+            Name::Glob(tokens) => glob(tokens, text),
+        }
+    }
+
+    /// A wildcard means names, so that `a*` grants nothing by the chance beginning of an ID.
+    fn is_id_of(&self, one: &Named) -> bool {
+        matches!(&self.name, Name::Exact(id) if one.ids.contains(id))
     }
 
     /// Whether the pattern's fixed beginning lies below a directory.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Action, Kind, Owner, Resource};
+use super::{Action, Kind, Meaning, Owner, Resource};
 
 /// An action on a resource that a call needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +59,22 @@ impl Requirements {
     /// All of them; never empty.
     pub fn iter(&self) -> std::slice::Iter<'_, Requirement> {
         self.0.iter()
+    }
+
+    /// Fills in what the name of each resource stands for.
+    pub fn assign_meanings(&mut self, meaning_of: impl Fn(&Requirement) -> Option<Meaning>) {
+        for requirement in &mut self.0 {
+            if let Some(meaning) = meaning_of(requirement) {
+                requirement.resource.meaning = meaning;
+            }
+        }
+    }
+
+    /// Takes one out of which it turned out that nothing is meant by it; the last one always stays.
+    pub fn drop_meaningless(&mut self, requirement: &Requirement) {
+        if self.0.len() > 1 {
+            self.0.retain(|other| other != requirement);
+        }
     }
 
     /// Fills in who created each resource, as the inventory knows it.

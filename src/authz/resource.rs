@@ -80,6 +80,36 @@ pub struct Owner {
     pub groups: Vec<String>,
 }
 
+/// What a name in a call stands for, as far as that was found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// The name counts as it is written: nothing else could decide.
+    #[default]
+    Written,
+    /// It could not be found out. Only what covers all names covers it, and a denial of any name concerns it.
+    Unknown,
+    /// Everything that it could stand for; never empty.
+    Known(Arc<[Named]>),
+}
+
+/// One thing that a name could stand for, with everything that it goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Named {
+    /// The names by which a permission can allow it.
+    pub names: Vec<String>,
+    /// Its ID, long and short, which only patterns without wildcards mean.
+    pub ids: Vec<String>,
+    /// Further names, by which it can be denied and not allowed: somebody could move them.
+    pub others: Vec<String>,
+}
+
+impl Meaning {
+    /// What is known; nothing at all leaves the name as it is written.
+    pub fn of(found: Vec<Named>) -> Self {
+        if found.is_empty() { Self::Written } else { Self::Known(found.into()) }
+    }
+}
+
 /// One thing that an action is about, in canonical form.
 ///
 /// The name `*` means "any of them, or one not yet named": only a pattern that covers
@@ -92,6 +122,8 @@ pub struct Resource {
     pub name: String,
     /// Its creator, where the inventory knows one.
     pub owner: Option<Arc<Owner>>,
+    /// What the name stands for, where that could decide.
+    pub meaning: Meaning,
 }
 
 impl Resource {
@@ -100,7 +132,7 @@ impl Resource {
 
     /// A resource whose owner nobody knows.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
-        Self { kind, name: name.into(), owner: None }
+        Self { kind, name: name.into(), owner: None, meaning: Meaning::Written }
     }
 
     /// `kind:*`.

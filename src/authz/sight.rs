@@ -1,7 +1,7 @@
 //! Sight: which things a subject may see, by the permissions to list them and to inspect them.
 
 use super::pattern::Relation;
-use super::{Action, Effect, Kind, Owner, Pattern, Resource, Subject};
+use super::{Action, Effect, Kind, Meaning, Named, Owner, Pattern, Resource, Subject};
 
 /// What lists the things of a kind, and what reads one of them.
 #[rustfmt::skip]
@@ -88,16 +88,21 @@ impl Sight {
         VIEWS.iter().all(|(kind, _)| *kind == Kind::Exec || self.is_whole(*kind)) && self.sees_system()
     }
 
-    /// Whether a thing with these names, of which one is its ID, is visible.
-    pub fn sees(&self, kind: Kind, names: &[&str], owner: Option<&Owner>) -> bool {
-        let relation = self.subject.relation(owner);
-        granted(self.of(kind), kind, names, relation) || granted(&self.observed, kind, names, relation)
+    /// Whether a thing with these names is visible.
+    pub fn sees(&self, kind: Kind, named: Named, owner: Option<&Owner>) -> bool {
+        let (thing, relation) = (thing(kind, named), self.subject.relation(owner));
+        granted(self.of(kind), &thing, relation) || granted(&self.observed, &thing, relation)
     }
 
     /// Whether the environment values of a thing may be read.
-    pub fn reads_environment(&self, kind: Kind, names: &[&str], owner: Option<&Owner>) -> bool {
+    pub fn reads_environment(&self, kind: Kind, named: Named, owner: Option<&Owner>) -> bool {
+        self.reads_environment_of(&thing(kind, named), owner)
+    }
+
+    /// The same of what a call names.
+    pub fn reads_environment_of(&self, thing: &Resource, owner: Option<&Owner>) -> bool {
         let relation = self.subject.relation(owner);
-        granted(&self.environment, kind, names, relation) || granted(&self.observed, kind, names, relation)
+        granted(&self.environment, thing, relation) || granted(&self.observed, thing, relation)
     }
 
     /// Whether the environment values of everything of a kind may be read.
@@ -107,7 +112,7 @@ impl Sight {
 
     /// Whether facts about the daemon itself may be read.
     pub fn sees_system(&self) -> bool {
-        let sees = |held| granted(held, Kind::System, &[Resource::ANY], Relation::Other);
+        let sees = |held| granted(held, &Resource::any(Kind::System), Relation::Other);
         sees(&self.system) || sees(&self.observed)
     }
 
@@ -122,12 +127,16 @@ fn whole(held: &[Held], kind: Kind) -> bool {
     !denied && of_kind.any(|(_, pattern)| pattern.is_all_of(kind))
 }
 
-fn granted(held: &[Held], kind: Kind, names: &[&str], relation: Relation) -> bool {
-    let things: Vec<Resource> = names.iter().map(|name| Resource::new(kind, *name)).collect();
-    let denied = |pattern: &Pattern| things.iter().any(|thing| pattern.concerns(thing, relation));
-    let covered = |pattern: &Pattern| things.iter().any(|thing| pattern.covers(thing, relation));
-    !held.iter().any(|(effect, pattern)| *effect == Effect::Deny && denied(pattern))
-        && held.iter().any(|(effect, pattern)| *effect == Effect::Allow && covered(pattern))
+fn thing(kind: Kind, named: Named) -> Resource {
+    // The name decides nothing beside what it means; it must only not be `*`.
+    Resource { meaning: Meaning::of(vec![named]), ..Resource::new(kind, "") }
+}
+
+fn granted(held: &[Held], thing: &Resource, relation: Relation) -> bool {
+    let concerns = |pattern: &Pattern| pattern.concerns(thing, relation);
+    let covers = |pattern: &Pattern| pattern.covers(thing, relation);
+    !held.iter().any(|(effect, pattern)| *effect == Effect::Deny && concerns(pattern))
+        && held.iter().any(|(effect, pattern)| *effect == Effect::Allow && covers(pattern))
 }
 
 #[cfg(test)]
@@ -161,6 +170,12 @@ mod tests {
         Arc::new(Owner { user: name.to_owned(), groups: Vec::new() })
     }
 
+    /// The first is the ID.
+    fn named(names: &[&str]) -> Named {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Named { names: owned(&names[1..]), ids: owned(&names[..1]), others: Vec::new() }
+    }
+
     const LIST: (Effect, Action) = (Effect::Allow, Action::ContainerList);
 
     #[test]
@@ -170,13 +185,14 @@ mod tests {
             (Effect::Allow, Action::ContainerInspect, "container:@own"),
         ]);
         let sight = index.sight(&user("alice"));
-        let sees =
-            |names: &[&str], by: Option<&str>| sight.sees(Kind::Container, names, by.map(owner).as_deref());
+        let sees = |names: &[&str], by: Option<&str>| {
+            sight.sees(Kind::Container, named(names), by.map(owner).as_deref())
+        };
         assert!(sees(&["ab12", "web-1"], None));
         assert!(sees(&["ab12", "db"], Some("alice")));
         assert!(!sees(&["ab12", "db"], Some("bob")));
         assert!(!sees(&["ab12", "db"], None));
-        assert!(!sight.sees(Kind::Volume, &["web-1"], Some(&owner("alice"))));
+        assert!(!sight.sees(Kind::Volume, named(&["web-1"]), Some(&owner("alice"))));
     }
 
     #[test]
@@ -184,8 +200,8 @@ mod tests {
         for action in [Action::ContainerList, Action::ContainerInspect] {
             let index = index(&[(LIST.0, LIST.1, "*"), (Effect::Deny, action, "container:prod-*")]);
             let sight = index.sight(&user("alice"));
-            assert!(sight.sees(Kind::Container, &["ab12", "web"], None));
-            assert!(!sight.sees(Kind::Container, &["ab12", "prod-1"], None));
+            assert!(sight.sees(Kind::Container, named(&["ab12", "web"]), None));
+            assert!(!sight.sees(Kind::Container, named(&["ab12", "prod-1"]), None));
             assert!(!sight.is_whole(Kind::Container));
         }
     }
@@ -242,8 +258,8 @@ mod tests {
         ]);
         let sight = index.sight(&user("alice"));
         assert!(sight.is_whole(Kind::Container));
-        assert!(sight.sees(Kind::Container, &["ab12", "prod-1"], None));
-        assert!(sight.reads_environment(Kind::Container, &["ab12"], None));
+        assert!(sight.sees(Kind::Container, named(&["ab12", "prod-1"]), None));
+        assert!(sight.reads_environment(Kind::Container, named(&["ab12"]), None));
         assert!(sight.is_blind(Kind::Volume));
     }
 

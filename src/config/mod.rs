@@ -25,6 +25,8 @@ pub struct Config {
     pub gateway: Option<crate::gateway::Settings>,
     /// The socket of the administrators.
     pub admin: crate::admin::Settings,
+    /// How people come to a token.
+    pub login: crate::admin::LoginSettings,
     /// Who asks.
     pub identity: crate::identity::Settings,
     /// This host's own tokens.

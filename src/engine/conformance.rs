@@ -166,7 +166,7 @@ fn every_action_of_the_engine_and_every_refusal_has_a_case() {
         }
     }
     // Our own surface, and what only a look at the host or the daemon adds.
-    let ours = ["policy.", "grant.", "audit.", "token.", "host.mount-unguarded"];
+    let ours = ["policy.", "grant.", "audit.", "token.", "mode.", "host.mount-unguarded"];
     for action in Action::ALL.iter().filter(|action| !ours.iter().any(|ours| action.name().starts_with(ours)))
     {
         assert!(actions.contains(action.name()), "`{action}` has no case");

@@ -31,8 +31,8 @@ use json::Json;
 pub(crate) use labels::{is_field, is_reserved_label};
 pub use recognise::{Recognised, recognise};
 
-/// The name of an image or a managed plugin as resources have it; `None` for what is no name.
-pub fn image_name(text: &str) -> Option<String> {
+/// The canonical form of an image's name as the daemon lists it; `None` for what is no name, such as `<none>:<none>`.
+pub fn canonical_image(text: &str) -> Option<String> {
     reference::parse(text).ok().map(|name| name.canonical())
 }
 

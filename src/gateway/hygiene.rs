@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 
 use crate::authz::Action;
 use crate::engine::{self, Body, Recognised, Refusal, RefusalCode};
-use crate::identity::TOKEN_HEADER;
+use crate::identity::{TOKEN_HEADER, WHOAMI_HEADER};
 
 /// Headers that begin so, whatever the case and with `_` for `-`, say who asks: a client cannot.
 const OURS: &str = "x-wharfinger-";
@@ -211,9 +211,10 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// Whether a header says who asks; of these a client's token alone is let through, as evidence.
+/// Whether a header says who asks; of these a client's token is let through, as evidence, and the question who it is.
 fn is_ours(name: &HeaderName) -> bool {
-    name.as_str().replace('_', "-").starts_with(OURS) && !name.as_str().eq_ignore_ascii_case(TOKEN_HEADER)
+    name.as_str().replace('_', "-").starts_with(OURS)
+        && ![TOKEN_HEADER, WHOAMI_HEADER].iter().any(|ours| name.as_str().eq_ignore_ascii_case(ours))
 }
 
 fn bad(status: StatusCode, message: impl AsRef<str>) -> Unclean {

@@ -113,7 +113,7 @@ fn depends_on_links(index: &Index, subject: &Subject, needed: &Requirement) -> b
         Action::HostMountPropagation | Action::HostDevice | Action::HostPath => everything(needed.action),
         _ => true,
     };
-    !decided && needed.resource.name.starts_with('/') && index.grants(subject, needed)
+    !decided && needed.resource.name.starts_with('/') && index.lets_through(subject, needed)
 }
 
 /// Adds what a path needs beside the requirement on it as it is written.
@@ -138,7 +138,7 @@ fn add(
 
 /// Whether the subject may mount the directory for writing, and so put links in it as root of a container.
 fn may_change(index: &Index, subject: &Subject, directory: &str) -> bool {
-    let may = |action| index.grants(subject, &Requirement::new(action, directory));
+    let may = |action| index.lets_through(subject, &Requirement::new(action, directory));
     may(Action::HostMount) && (!is_sensitive_path(directory) || may(Action::HostMountSensitive))
 }
 
@@ -201,6 +201,14 @@ mod tests {
         let added = added(host.path(), &index, Action::HostMountReadonly, "/srv/data/etc").await.unwrap();
         let added: Vec<_> = added.iter().filter(|needed| !needed.contains("unguarded")).collect();
         assert_eq!(added, ["host.mount-readonly path:/etc", "host.mount-sensitive path:/etc"]);
+    }
+
+    #[tokio::test]
+    async fn a_link_is_followed_too_where_the_denial_would_only_be_observed() {
+        let host = host();
+        let index = everyone_may(&[(Effect::Allow, Action::ModeObserve, "path:/srv/**")]);
+        let added = added(host.path(), &index, Action::HostMountReadonly, "/srv/data/etc").await.unwrap();
+        assert!(added.contains(&"host.mount-sensitive path:/etc".to_owned()), "{added:?}");
     }
 
     #[tokio::test]

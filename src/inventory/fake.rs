@@ -26,6 +26,8 @@ pub(crate) struct Fake {
 #[derive(Default)]
 struct State {
     objects: Vec<(Kind, String, Vec<String>)>,
+    /// ID, container, whether with all privileges.
+    execs: Vec<(String, String, bool)>,
     asked: Vec<String>,
     failing: bool,
     silent: bool,
@@ -60,6 +62,11 @@ impl Fake {
     pub(crate) fn add(&self, kind: Kind, id: &str, names: &[&str]) {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         self.state.lock().unwrap().objects.push((kind, id.to_owned(), names));
+    }
+
+    /// A command that was prepared in a container.
+    pub(super) fn add_exec(&self, id: &str, container: &str, privileged: bool) {
+        self.state.lock().unwrap().execs.push((id.to_owned(), container.to_owned(), privileged));
     }
 
     pub(super) fn remove(&self, id: &str) {
@@ -130,8 +137,31 @@ fn answer(state: &Mutex<State>, request: &Request<Incoming>) -> Option<Response<
     {
         let found = of(Kind::Container).find(|(_, _, names)| names.iter().any(|known| known == name));
         return match found {
-            Some((_, id, _)) => respond(200, serde_json::json!({"Id": id, "Name": "/another"})),
+            Some((_, id, names)) => respond(200, serde_json::json!({"Id": id, "Name": names[0]})),
             None => respond(404, serde_json::json!({"message": "No such container"})),
+        };
+    }
+    if let Some(id) = target.strip_prefix("/exec/").and_then(|name| name.strip_suffix("/json")) {
+        return match state.execs.iter().find(|(known, _, _)| known == id) {
+            Some((id, container, privileged)) => respond(
+                200,
+                serde_json::json!({
+                    "ID": id, "ContainerID": container, "ProcessConfig": {"privileged": privileged}
+                }),
+            ),
+            None => respond(404, serde_json::json!({"message": "No such exec"})),
+        };
+    }
+    if let Some(text) = target.strip_prefix("/images/").and_then(|name| name.strip_suffix("/json")) {
+        let short = text.strip_prefix("docker.io/library/").unwrap_or(text);
+        let found = of(Kind::Image).find(|(_, id, names)| {
+            id.starts_with(text) || names.iter().any(|known| known == text || known == short)
+        });
+        return match found {
+            Some((_, id, names)) => {
+                respond(200, serde_json::json!({"Id": id, "RepoTags": names, "RepoDigests": null}))
+            }
+            None => respond(404, serde_json::json!({"message": "No such image"})),
         };
     }
     // More than was asked for: that it is sorted out is part of what is tested.

@@ -52,7 +52,8 @@ impl Inventory {
 
     async fn look(&self, kind: Kind, text: &str) -> Result<Found, AskError> {
         if lookup::has_names(kind) {
-            return Ok(Found::Things(lookup::identities(&self.daemon, kind, text).await?));
+            let found = lookup::candidates(&self.daemon, kind, text).await?;
+            return Ok(Found::Things(found.into_iter().map(|one| (one.id, one.names)).collect()));
         }
         let Some((_, target)) = INSPECTIONS.iter().find(|(of, _)| *of == kind) else {
             return Ok(Found::Itself);

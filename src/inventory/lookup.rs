@@ -65,21 +65,25 @@ pub(super) fn has_names(kind: Kind) -> bool {
     listing(kind).is_some()
 }
 
-/// The full IDs of all objects that the daemon could take `text` for, in whatever order it tries.
+/// Whether a text can mean nothing but the object of that name: no ID, no beginning of one, no link's alias.
+pub(super) fn is_plain_name(kind: Kind, text: &str) -> bool {
+    listing(kind).is_none_or(|listing| !text.contains('/') && !is_beginning_of_id(listing, text))
+}
+
+/// An object that a text could mean.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    /// The full ID.
+    pub(super) id: String,
+    /// Its names; those of a container also as links call it, `other/alias`.
+    pub(super) names: Vec<String>,
+}
+
+/// All objects that the daemon could take `text` for, in whatever order it tries.
 ///
 /// All of them, and not only the one it takes now: a name can be freed between our question and the daemon's own
 /// look-up, and then the beginning of another object's ID counts.
-pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Result<Vec<String>, AskError> {
-    let found = identities(daemon, kind, text).await?;
-    Ok(found.into_iter().map(|(id, _)| id).collect())
-}
-
-/// The same, each with all names that it has.
-pub(super) async fn identities(
-    daemon: &Daemon,
-    kind: Kind,
-    text: &str,
-) -> Result<Vec<(String, Vec<String>)>, AskError> {
+pub(super) async fn candidates(daemon: &Daemon, kind: Kind, text: &str) -> Result<Vec<Candidate>, AskError> {
     let Some(listing) = listing(kind) else { return Ok(Vec::new()) };
     // The daemon gives no object another name than of these characters.
     if !is_name(text) {
@@ -99,23 +103,46 @@ pub(super) async fn identities(
     };
     // A filter may say more than was asked.
     found.retain(|object| object.could_be(text));
-    let mut things: Vec<(String, Vec<String>)> = found.into_iter().map(Listed::identity).collect();
-    things.sort();
-    things.dedup();
-    Ok(things)
+    let mut candidates: Vec<Candidate> = found.into_iter().map(Listed::into_candidate).collect();
+    candidates.sort();
+    candidates.dedup();
+    Ok(candidates)
+}
+
+/// The container in which a command was prepared, if it may be whose the container is: one with all privileges may
+/// not, for it can do more than its container.
+pub(super) async fn container_of_exec(daemon: &Daemon, id: &str) -> Result<Option<String>, AskError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Exec {
+        #[serde(rename = "ContainerID")]
+        container: String,
+        process_config: Process,
+    }
+    #[derive(Deserialize)]
+    struct Process {
+        privileged: bool,
+    }
+    if !is_name(id) || id.contains('/') {
+        return Ok(None);
+    }
+    match daemon.get(&format!("/exec/{id}/json"), ANSWER_LIMIT).await? {
+        (hyper::StatusCode::OK, body) => {
+            let exec: Exec = serde_json::from_slice(&body)?;
+            Ok((!exec.process_config.privileged).then_some(exec.container))
+        }
+        (hyper::StatusCode::NOT_FOUND, _) => Ok(None),
+        (status, _) => Err(AskError::Status(status)),
+    }
 }
 
 /// The container that another one has linked under a name of its own, `other/alias`; no list finds it by that.
-async fn through_link(
-    daemon: &Daemon,
-    listing: &Listing,
-    name: &str,
-) -> Result<Vec<(String, Vec<String>)>, AskError> {
+async fn through_link(daemon: &Daemon, listing: &Listing, name: &str) -> Result<Vec<Candidate>, AskError> {
     if listing.kind != Kind::Container {
         return Ok(Vec::new());
     }
     match daemon.get(&format!("/containers/{name}/json"), ANSWER_LIMIT).await? {
-        (hyper::StatusCode::OK, body) => Ok(vec![serde_json::from_slice::<Listed>(&body)?.identity()]),
+        (hyper::StatusCode::OK, body) => Ok(vec![serde_json::from_slice::<Listed>(&body)?.into_candidate()]),
         (hyper::StatusCode::NOT_FOUND, _) => Ok(Vec::new()),
         (status, _) => Err(AskError::Status(status)),
     }
@@ -175,11 +202,11 @@ pub(super) async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<h
 }
 
 impl Listed {
-    /// The ID and all names, without the slash that the daemon puts before a container's.
-    fn identity(self) -> (String, Vec<String>) {
-        let names = self.names.into_iter().flatten().chain([self.name]);
-        let names = names.chain(self.spec.map(|spec| spec.name)).filter(|name| !name.is_empty());
-        (self.id, names.map(|name| name.strip_prefix('/').unwrap_or(&name).to_owned()).collect())
+    fn into_candidate(self) -> Candidate {
+        let spec = self.spec.map(|spec| spec.name);
+        let all = [self.name].into_iter().chain(spec).chain(self.names.into_iter().flatten());
+        let bare = |name: String| name.strip_prefix('/').map(str::to_owned).unwrap_or(name);
+        Candidate { id: self.id, names: all.map(bare).filter(|name| !name.is_empty()).collect() }
     }
 
     fn could_be(&self, text: &str) -> bool {
@@ -225,7 +252,50 @@ mod tests {
     use crate::inventory::fake::Fake;
 
     async fn found(fake: &Fake, kind: Kind, text: &str) -> Vec<String> {
-        candidates(&fake.daemon(), kind, text).await.unwrap()
+        let found = candidates(&fake.daemon(), kind, text).await.unwrap();
+        found.into_iter().map(|candidate| candidate.id).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_told_with_all_its_names() {
+        let fake = Fake::start();
+        fake.add(Kind::Container, "abc111", &["/web", "/mine/alias"]);
+        fake.add(Kind::Service, "abc222", &["web"]);
+        for (kind, id, names) in
+            [(Kind::Container, "abc111", &["web", "mine/alias"][..]), (Kind::Service, "abc222", &["web"])]
+        {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(
+                candidates(&fake.daemon(), kind, "web").await.unwrap(),
+                [Candidate { id: id.to_owned(), names }]
+            );
+        }
+    }
+
+    #[test]
+    fn a_plain_name_is_one_that_no_id_begins_with() {
+        for (kind, text, plain) in [
+            (Kind::Container, "web", true),
+            (Kind::Container, "cafe", false),
+            (Kind::Container, "web/alias", false),
+            (Kind::Container, "cafe-1", true),
+            (Kind::Network, "back", false),
+            (Kind::Network, "back_end", true),
+            (Kind::Volume, "cafe", true),
+        ] {
+            assert_eq!(is_plain_name(kind, text), plain, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_exec_is_of_its_container_unless_it_has_all_privileges() {
+        let fake = Fake::start();
+        fake.add_exec("e1", "c1", false);
+        fake.add_exec("e2", "c1", true);
+        let container = async |id| container_of_exec(&fake.daemon(), id).await.unwrap();
+        assert_eq!(container("e1").await.as_deref(), Some("c1"));
+        assert_eq!(container("e2").await, None);
+        assert_eq!(container("e3").await, None);
     }
 
     #[tokio::test]

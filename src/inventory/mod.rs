@@ -7,8 +7,10 @@
 mod daemon;
 mod expected;
 mod identify;
+mod images;
 mod learn;
 mod lookup;
+mod meanings;
 mod objects;
 mod passes;
 mod pending;

@@ -1,6 +1,6 @@
-//! From the names in a call to the creators of what they mean.
+//! From the names in a call to what they stand for and who created it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,111 +8,170 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::daemon::AskError;
+use super::daemon::{AskError, Daemon};
+use super::images::{self, Image};
+use super::lookup::{self, Candidate};
 use super::objects::Key;
-use super::{Inventory, lookup};
-use crate::authz::{Action, Index, Kind, Owner, Requirement, Requirements, Subject};
+use super::{Inventory, meanings};
+use crate::authz::{Index, Kind, Need, Owner, Requirement, Requirements, Resource, Subject};
 
-/// Different names in one call that are looked up; whose the others are stays unknown.
+/// Different names in one call that are looked up; what the others stand for stays unknown.
 const NAMES: usize = 16;
 
-type Owners = HashMap<Key, Arc<Owner>>;
+/// What is asked about one name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    owner: bool,
+    meaning: bool,
+}
+
+/// What was found out about one name; nothing where it could not be found out.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) owner: Option<Arc<Owner>>,
+    pub(super) found: Option<Found>,
+}
+
+/// What the daemon says that a name stands for.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Objects of a kind that can be listed.
+    Objects(Vec<Candidate>),
+    /// An image, or none.
+    Image(Option<Image>),
+    /// The container of a prepared command, if it may be whose the container is.
+    Container(Option<String>),
+}
+
+/// Names that were asked about, and what was found out.
+pub(super) type Answers = HashMap<Key, Answer>;
 
 impl Inventory {
-    /// Fills in who created what the call is about, where that could change the decision.
+    /// Fills in what the names of a call stand for and who created that, where it could change the decision.
     ///
-    /// A full ID is known without asking; so most calls of `docker run` and `docker exec`, and all of an
-    /// administrator, cost nothing here. Where the daemon cannot be asked, or takes too long, the creator stays
-    /// unknown: then `@own` and `@group` do not cover it, and the call fails closed.
+    /// A full ID's owner is known without asking; so most calls of `docker run` and `docker exec`, and all of an
+    /// administrator, cost nothing here. Where the daemon cannot be asked, or takes too long, nothing that goes by
+    /// creator or name covers the requirement, and what is denied by name concerns it: the call fails closed.
     pub async fn resolve(&self, index: &Index, subject: &Subject, requirements: &mut Requirements) {
-        let mut seen = HashSet::new();
-        let mut asked: Vec<Key> = index.awaits_owner(subject, requirements).into_iter().map(key_of).collect();
-        asked.retain(|key| seen.insert(key.clone()));
+        let mut asked: BTreeMap<Key, Asked> = BTreeMap::new();
+        for awaited in index.awaits(subject, requirements) {
+            let requirement = awaited.requirement;
+            let plain = is_plain_name(requirements, requirement);
+            let needed = |need| need == Need::Always || (need == Need::UnlessPlainName && !plain);
+            let meaning = needed(awaited.meaning) && meanings::can_be_looked_up(requirements, requirement);
+            let owner = needed(awaited.owner);
+            if owner || meaning {
+                let entry = asked.entry(key_of(requirement)).or_default();
+                entry.owner |= owner;
+                entry.meaning |= meaning;
+            }
+        }
+        let disguised = meanings::could_be_host_network(index, subject, requirements);
+        for key in &disguised {
+            asked.entry(key.clone()).or_default().meaning = true;
+        }
         if asked.is_empty() {
             return;
         }
-        let (mut owners, unknown) = self.known(asked);
-        self.look_up(unknown, &mut owners).await;
-        renamed(requirements, &mut owners);
-        requirements.assign_owners(|resource| {
-            let key = Key { kind: resource.kind, id: unslashed(&resource.name) };
-            owners.get(&key).cloned()
-        });
+        let mut answers = self.known(&asked);
+        let open = asked.iter().filter(|(key, asked)| is_open(key, **asked, &answers));
+        let open: Vec<Key> = open.map(|(key, _)| key.clone()).collect();
+        self.look_up(open, &mut answers).await;
+        meanings::add_host_network(&disguised, &answers, requirements);
+        meanings::renamed(requirements, &mut answers);
+        let meant = |key: &Key| asked.get(key).is_some_and(|asked| asked.meaning);
+        meanings::assign(requirements, &answers, meant);
+        requirements.assign_owners(|resource| answers.get(&key_of_resource(resource))?.owner.clone());
     }
 
-    /// What is known by its full ID, and what may be a name.
+    /// What is known by its full ID.
     ///
     /// The daemon takes a full ID for the object that has it before it looks at any name.
-    fn known(&self, asked: Vec<Key>) -> (Owners, Vec<Key>) {
+    fn known(&self, asked: &BTreeMap<Key, Asked>) -> Answers {
         let objects = self.ledger.objects();
-        let (mut owners, mut unknown) = (Owners::new(), Vec::new());
-        for key in asked {
-            match objects.get(&key) {
-                Some((owner, _)) => drop(owners.insert(key, owner)),
-                None if lookup::has_names(key.kind) => unknown.push(key),
-                None => {}
-            }
-        }
-        (owners, unknown)
+        let owner = |key: &Key| objects.get(key).map(|(owner, _)| owner);
+        asked.keys().map(|key| (key.clone(), Answer { owner: owner(key), found: None })).collect()
     }
 
     /// Looks all names up at the same time, within one deadline.
-    async fn look_up(&self, names: Vec<Key>, owners: &mut Owners) {
+    async fn look_up(&self, names: Vec<Key>, answers: &mut Answers) {
         let deadline = Instant::now() + self.settings.deadline;
         let mut under_way = JoinSet::new();
-        for name in names.into_iter().take(NAMES) {
+        for key in names.into_iter().take(NAMES) {
             self.counts.looked_up.fetch_add(1, Ordering::Relaxed);
             let daemon = Arc::clone(&self.daemon);
             under_way.spawn(async move {
-                let found = timeout_at(deadline, lookup::candidates(&daemon, name.kind, &name.id)).await;
-                (name, found.unwrap_or(Err(AskError::Deadline)))
+                let found = timeout_at(deadline, find(&daemon, &key)).await;
+                (key, found.unwrap_or(Err(AskError::Deadline)))
             });
         }
         while let Some(ended) = under_way.join_next().await {
             match ended {
-                Ok((name, Ok(ids))) => {
-                    if let Some(owner) = self.one_owner(name.kind, ids) {
-                        owners.insert(name, owner);
-                    }
+                Ok((key, Ok(found))) => {
+                    let owner = self.owner_of(&key, &found);
+                    let answer = answers.entry(key).or_default();
+                    answer.owner = answer.owner.take().or(owner);
+                    answer.found = Some(found);
                 }
-                Ok((name, Err(error))) => {
+                Ok((key, Err(error))) => {
                     self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                    warn!(kind = name.kind.name(), %error, "nobody knows whose it is: the daemon could not be asked");
+                    warn!(kind = key.kind.name(), %error, "nobody knows what it is: the daemon could not be asked");
                 }
                 Err(error) => warn!(%error, "a look-up failed"),
             }
         }
     }
 
-    /// The creator of all of them, if that is one.
-    fn one_owner(&self, kind: Kind, ids: Vec<String>) -> Option<Arc<Owner>> {
+    /// The creator of all that was found, if that is one.
+    fn owner_of(&self, key: &Key, found: &Found) -> Option<Arc<Owner>> {
         let objects = self.ledger.objects();
-        let mut owners = ids.into_iter().map(|id| objects.get(&Key { kind, id }).map(|(owner, _)| owner));
-        let first = owners.next()??;
-        owners.all(|owner| owner.as_ref() == Some(&first)).then_some(first)
+        let owner = |kind, id: &str| objects.get(&Key { kind, id: id.to_owned() }).map(|(owner, _)| owner);
+        match found {
+            Found::Objects(candidates) => {
+                let mut owners = candidates.iter().map(|candidate| owner(key.kind, &candidate.id));
+                let first = owners.next()??;
+                owners.all(|owner| owner.as_ref() == Some(&first)).then_some(first)
+            }
+            // Whose the container is may run the same command in it anyway.
+            Found::Container(container) => owner(Kind::Container, container.as_deref()?),
+            Found::Image(_) => None,
+        }
     }
 }
 
-fn key_of(requirement: &Requirement) -> Key {
-    Key { kind: requirement.resource.kind, id: unslashed(&requirement.resource.name) }
+async fn find(daemon: &Daemon, key: &Key) -> Result<Found, AskError> {
+    Ok(match key.kind {
+        Kind::Image => Found::Image(images::inspect(daemon, &key.id).await?),
+        Kind::Exec => Found::Container(lookup::container_of_exec(daemon, &key.id).await?),
+        kind => Found::Objects(lookup::candidates(daemon, kind, &key.id).await?),
+    })
+}
+
+/// Whether the daemon has to be asked about a name.
+fn is_open(key: &Key, asked: Asked, answers: &Answers) -> bool {
+    let owner_missing = asked.owner && answers.get(key).is_none_or(|answer| answer.owner.is_none());
+    match key.kind {
+        Kind::Image => asked.meaning,
+        Kind::Exec => owner_missing,
+        kind => lookup::has_names(kind) && (asked.meaning || owner_missing),
+    }
+}
+
+fn is_plain_name(requirements: &Requirements, requirement: &Requirement) -> bool {
+    match requirement.resource.kind {
+        Kind::Image => images::is_plain_name(requirements, requirement),
+        kind => lookup::is_plain_name(kind, &key_of(requirement).id),
+    }
+}
+
+pub(super) fn key_of(requirement: &Requirement) -> Key {
+    key_of_resource(&requirement.resource)
 }
 
 /// The daemon puts a slash before a container's name, and takes one there for nothing.
-fn unslashed(name: &str) -> String {
-    name.strip_prefix('/').unwrap_or(name).to_owned()
-}
-
-/// The name that something gets belongs to whoever owns it: no object has that name, or the daemon refuses.
-fn renamed(requirements: &Requirements, owners: &mut Owners) {
-    let mut renames = requirements.iter().filter(|requirement| requirement.action == Action::ContainerRename);
-    let Some(old) = renames.next() else { return };
-    let owner = owners.get(&key_of(old)).cloned();
-    for new in renames {
-        match &owner {
-            Some(owner) => drop(owners.insert(key_of(new), Arc::clone(owner))),
-            None => drop(owners.remove(&key_of(new))),
-        }
-    }
+fn key_of_resource(resource: &Resource) -> Key {
+    let name = resource.name.strip_prefix('/').unwrap_or(&resource.name);
+    Key { kind: resource.kind, id: name.to_owned() }
 }
 
 #[cfg(test)]
@@ -120,7 +179,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::authz::{Actions, Decision, Effect, Grant, Pattern, Permission, Principal, Rules};
+    use crate::authz::{Action, Actions, Decision, Effect, Grant, Pattern, Permission, Principal, Rules};
     use crate::inventory::fake::{Fake, call, done, subject};
 
     const ID: &str = "abc1110000000000000000000000000000000000000000000000000000000000";
@@ -267,6 +326,25 @@ mod tests {
             let decision = index.decide(&subject(user), "docker exec", &start);
             assert_eq!(matches!(decision, Decision::Permit(_)), expected, "{user} {id}");
         }
-        assert_eq!(fake.asked(), [""; 0]);
+        // What is known of needs no question; what is not could have been prepared before Wharfinger.
+        assert_eq!(fake.asked(), ["/exec/e2/json"]);
+    }
+
+    #[tokio::test]
+    async fn an_exec_that_nobody_is_known_to_have_prepared_is_its_containers_owners() {
+        let fake = Fake::start();
+        let inventory = with_web(&fake).await;
+        fake.add_exec("e1", ID, false);
+        fake.add_exec("e2", ID, true);
+        fake.add_exec("e3", "of somebody else", false);
+        let index = everyone_may("exec:@own");
+        for (user, id, expected) in
+            [("alice", "e1", true), ("bob", "e1", false), ("alice", "e2", false), ("alice", "e3", false)]
+        {
+            let mut start = call(Action::ExecStart, id);
+            inventory.resolve(&index, &subject(user), &mut start).await;
+            let decision = index.decide(&subject(user), "docker exec", &start);
+            assert_eq!(matches!(decision, Decision::Permit(_)), expected, "{user} {id}");
+        }
     }
 }

@@ -246,7 +246,7 @@ mod tests {
             let owner = owner.map(|(user, group)| {
                 Arc::new(Owner { user: format!("u{user}"), groups: vec![format!("g{group}")] })
             });
-            let resource = Resource { kind, name: name.to_owned(), owner };
+            let resource = Resource { owner, ..Resource::new(kind, name) };
             Requirement { action: ACTIONS[action], resource }
         })
     }

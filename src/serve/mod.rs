@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 pub use self::reload::Reload;
@@ -30,6 +32,9 @@ use crate::inventory::Inventory;
 use crate::plugin::{Counters, Gate, Handler, Judge, Tickets};
 use crate::policy::Store;
 use crate::token::Tokens;
+
+/// Everybody on this host may log in; the kernel says who tries.
+const EVERYBODY: Access = Access { mode: 0o666, group: None };
 
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
@@ -92,9 +97,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     // A gateway that decides has no plugin behind it, and a plugin nobody who asks it.
     let alone = config.gateway.as_ref().is_some_and(|gateway| gateway.decide);
-    let mut listen = |path: &Path| socket::listen(path, Access::OWNER, &mut inherited);
-    let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket)?) };
-    let admin_socket = listen(&config.admin.socket)?;
+    let mut listen = |path: &Path, access| socket::listen(path, access, &mut inherited);
+    let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket, Access::OWNER)?) };
+    let admin_socket = listen(&config.admin.socket, Access::OWNER)?;
+    let login_socket = match &*directory {
+        Directory::Ldap(_) => Some(listen(&config.login.socket, EVERYBODY)?),
+        // Nobody could check a password.
+        Directory::Open | Directory::File(_) => None,
+    };
     let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
     let users = door.map(|door| {
         let (handler, inventory) = (Arc::clone(&handler), Arc::clone(&inventory));
@@ -110,11 +120,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         gateway: users.as_ref().map(Users::counters),
         reload: reload.as_action(),
         started: (sources.now)(),
+        directory: Arc::clone(&directory),
         tokens,
         now: sources.now,
         random: sources.random,
     };
 
+    let has_logins = login_socket.is_some();
     let (stop, stopping) = watch::channel(false);
     let (plugin_listens, plugin_stops) = (plugin_socket.is_some(), stopping.clone());
     let plugin = tokio::spawn(async move {
@@ -122,6 +134,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             crate::plugin::serve(socket, handler, plugin_stops).await;
         }
     });
+    let logins = start_logins(login_socket, &admin, &stopping);
     let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
     let keys = stopping.clone();
     let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
@@ -137,21 +150,43 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
+    let servers = [Some(plugin), Some(admin), Some(sweeper), Some(keys), logins];
+    ended(servers.into_iter().flatten().collect(), &trail).await;
+    if plugin_listens {
+        socket::remove(&config.plugin.socket);
+    }
+    socket::remove(&config.admin.socket);
+    if has_logins {
+        socket::remove(&config.login.socket);
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Answers logins, where there is a socket for them.
+fn start_logins(
+    socket: Option<UnixListener>,
+    admin: &Admin,
+    stopping: &watch::Receiver<bool>,
+) -> Option<JoinHandle<()>> {
+    let serve = |socket| crate::admin::serve_logins(socket, admin.clone(), stopping.clone());
+    socket.map(serve).map(tokio::spawn)
+}
+
+/// Waits for the last answers, and for their records.
+async fn ended(servers: Vec<JoinHandle<()>>, trail: &Trail) {
+    let all = async {
+        for server in servers {
+            // One that panicked has ended too.
+            drop(server.await);
+        }
+    };
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await, keys.await) })
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
     // What a hung disk still holds was never answered with an allow.
     if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
         warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
     }
-    if plugin_listens {
-        socket::remove(&config.plugin.socket);
-    }
-    socket::remove(&config.admin.socket);
-    info!("stopped");
-    Ok(())
 }

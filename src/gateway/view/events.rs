@@ -92,7 +92,7 @@ fn thing(kind: Kind, id: &str, name: Option<&String>) -> Thing {
         names = names
             .iter()
             .filter(|name| !name.starts_with("sha256:"))
-            .filter_map(|name| engine::image_name(name))
+            .filter_map(|name| engine::canonical_image(name))
             .collect();
     }
     Thing::new(kind, id, names)

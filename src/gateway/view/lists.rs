@@ -147,7 +147,9 @@ fn network(viewer: &Viewer, text: &str) -> Result<String, ViewError> {
                 Ok(viewer.sees(&Thing::new(Kind::Container, id, name.into_iter().collect())))
             })?),
             // Names of services, without their IDs.
-            "Services" => Some(json::keep_members(value, |name, _| Ok(viewer.sees_id(Kind::Service, name)))?),
+            "Services" => Some(json::keep_members(value, |name, _| {
+                Ok(viewer.sees(&Thing::new(Kind::Service, "", vec![name.to_owned()])))
+            })?),
             _ => None,
         })
     })

@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use super::system::Counts;
 use super::viewer::{Thing, Viewer};
 use super::{Line, Plan, ViewError, Views, events, hidden, lists, redact, system};
-use crate::authz::{Action, Cause, Decision, Kind};
+use crate::authz::{Action, Cause, Decision, Kind, Requirement};
 use crate::engine::{self, Recognised};
 use crate::inventory::{Found, Inventory};
 use crate::plugin::{Ticket, Verdict};
@@ -51,10 +51,8 @@ impl Plan {
                 | Cause::Internal => Self::Pass,
             },
             Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Observe(..) => {
-                let names = verdict.classified.iter().flat_map(|classified| &classified.requirements);
-                let names = names.filter(|needed| needed.action == call.operation);
-                let names: Vec<&str> = names.map(|needed| needed.resource.name.as_str()).collect();
-                let plan = permitted(&viewer, inventory, &call, &names, status).await;
+                let object = verdict.classified.iter().flat_map(|classified| &classified.requirements).next();
+                let plan = permitted(&viewer, inventory, &call, object, status).await;
                 match (&verdict.decision, plan) {
                     // Fail closed: a part was promised, and this would be everything.
                     (Decision::PermitInPart(_), Self::Pass)
@@ -83,7 +81,7 @@ async fn permitted(
     viewer: &Viewer,
     inventory: &Arc<Inventory>,
     call: &Recognised,
-    names: &[&str],
+    object: Option<&Requirement>,
     status: StatusCode,
 ) -> Plan {
     let operation = call.operation;
@@ -106,8 +104,8 @@ async fn permitted(
             let viewer = viewer.clone();
             whole(move |answer| system::disk_usage(&viewer, answer))
         }
-        Action::ImageHistory => history(viewer.clone(), names),
-        _ if INSPECTIONS.contains(&operation) => inspected(viewer.clone(), call, names),
+        Action::ImageHistory => history(viewer.clone(), object),
+        _ if INSPECTIONS.contains(&operation) => inspected(viewer.clone(), call),
         _ => listed(viewer.clone(), operation),
     }
 }
@@ -122,16 +120,14 @@ fn listed(viewer: Viewer, operation: Action) -> Plan {
 }
 
 /// One thing, which is not there if another of its names than the one it was asked for by is denied.
-fn inspected(viewer: Viewer, call: &Recognised, names: &[&str]) -> Plan {
+fn inspected(viewer: Viewer, call: &Recognised) -> Plan {
     let (operation, kind) = (call.operation, call.operation.kind());
     if lists::shows_all(&viewer, kind) && viewer.sight.is_whole(kind) {
         return Plan::Pass;
     }
     let asked_for = call.names.first().cloned().unwrap_or_default();
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     whole(move |answer| {
-        let mut thing = Thing::read(kind, answer)?;
-        thing.names.extend(names);
+        let thing = Thing::read(kind, answer)?;
         if !viewer.sees(&thing) {
             let words = hidden::words(operation, kind, &asked_for).unwrap_or_default();
             return Err(ViewError::hidden(words));
@@ -140,9 +136,8 @@ fn inspected(viewer: Viewer, call: &Recognised, names: &[&str]) -> Plan {
     })
 }
 
-fn history(viewer: Viewer, names: &[&str]) -> Plan {
-    let image = Thing::new(Kind::Image, "", names.iter().map(|name| (*name).to_owned()).collect());
-    let reads = viewer.reads_environment(&image);
+fn history(viewer: Viewer, image: Option<&Requirement>) -> Plan {
+    let reads = image.is_some_and(|image| viewer.sight.reads_environment_of(&image.resource, None));
     if reads && viewer.sight.is_whole(Kind::Image) {
         return Plan::Pass;
     }
@@ -201,7 +196,7 @@ async fn is_visible(viewer: &Viewer, inventory: &Inventory, kind: Kind, name: &s
     }
     let name = name.strip_prefix('/').filter(|_| kind == Kind::Container).unwrap_or(name);
     let itself = || {
-        let names = engine::image_name(name).filter(|_| kind == Kind::Image);
+        let names = if kind == Kind::Image { engine::canonical_image(name) } else { Some(name.to_owned()) };
         Thing::new(kind, name, names.into_iter().collect())
     };
     match inventory.identify(kind, name).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ViewError;
 use super::json;
-use crate::authz::{Kind, Owner, Sight};
+use crate::authz::{Kind, Named, Owner, Sight};
 use crate::engine;
 
 /// Who created what, as far as anybody knows.
@@ -42,12 +42,12 @@ impl Viewer {
     /// Whether the thing is visible.
     pub(super) fn sees(&self, thing: &Thing) -> bool {
         let owner = self.owner(thing);
-        let sees = |names: &[&str]| self.sight.sees(thing.kind, names, owner.as_deref());
+        let sees = |names: &[String]| self.sight.sees(thing.kind, thing.named(names), owner.as_deref());
         if thing.kind == Kind::Image && !thing.names.is_empty() {
             // Names of an image are things of their own: one that is visible shows it, whatever else it is called.
-            return thing.names.iter().any(|name| sees(&[name, &thing.id]));
+            return thing.names.iter().any(|name| sees(std::slice::from_ref(name)));
         }
-        sees(&thing.all_names())
+        sees(&thing.names)
     }
 
     /// Whether a thing is visible of which nothing but the ID is known.
@@ -58,13 +58,13 @@ impl Viewer {
     /// Whether a name of an image is visible, which stands for the image where it does.
     pub(super) fn sees_reference(&self, reference: &str) -> bool {
         // What cannot be read as a name is no name that a role could grant.
-        let Some(name) = engine::image_name(reference) else { return false };
-        self.sight.sees(Kind::Image, &[&name], None)
+        let Some(name) = engine::canonical_image(reference) else { return false };
+        self.sight.sees(Kind::Image, Named { names: vec![name], ..Named::default() }, None)
     }
 
     /// Whether the environment values of the thing may be read.
     pub(super) fn reads_environment(&self, thing: &Thing) -> bool {
-        self.sight.reads_environment(thing.kind, &thing.all_names(), self.owner(thing).as_deref())
+        self.sight.reads_environment(thing.kind, thing.named(&thing.names), self.owner(thing).as_deref())
     }
 
     fn owner(&self, thing: &Thing) -> Option<Arc<Owner>> {
@@ -124,11 +124,12 @@ impl Thing {
                 let references =
                     shown.tags.unwrap_or_default().into_iter().chain(shown.digests.unwrap_or_default());
                 // What has no name is known by its ID alone: `<none>` is how older API versions say so.
-                let names = references.filter_map(|reference| engine::image_name(&reference));
+                let names = references.filter_map(|reference| engine::canonical_image(&reference));
                 Self::new(kind, &known(shown.id)?, names.collect())
             }
             Kind::Plugin => {
-                let names = shown.name.into_iter().flat_map(|name| [engine::image_name(&name), Some(name)]);
+                let names =
+                    shown.name.into_iter().flat_map(|name| [engine::canonical_image(&name), Some(name)]);
                 Self::new(kind, &known(shown.id)?, names.flatten().collect())
             }
             Kind::Node => {
@@ -146,8 +147,23 @@ impl Thing {
         Ok(thing)
     }
 
-    fn all_names(&self) -> Vec<&str> {
-        let names = self.names.iter().map(String::as_str);
-        names.chain([self.id.as_str()]).collect()
+    /// The thing under these of its names, as permissions see it.
+    fn named(&self, names: &[String]) -> Named {
+        // The name that a link gives is in the hands of who made the link.
+        let link = |name: &String| self.kind == Kind::Container && name.contains('/');
+        let (others, mut names): (Vec<String>, Vec<String>) = names.iter().cloned().partition(link);
+        let mut ids = vec![self.id.clone()];
+        match self.kind {
+            // Their only name.
+            Kind::Volume => names.push(self.id.clone()),
+            Kind::Image => {
+                let digits = self.id.strip_prefix("sha256:");
+                ids.extend(digits.and_then(|digits| digits.get(..12)).map(str::to_owned));
+                // What has no name is called by its ID.
+                names.extend(self.names.is_empty().then(|| self.id.clone()));
+            }
+            _ => ids.extend(self.id.get(..12).map(str::to_owned)),
+        }
+        Named { names, ids, others }
     }
 }
