@@ -122,7 +122,7 @@ spread over lines.
 For each question one line is printed: {\"operation\":NAME,\"requirements\":[{\"action\":NAME,\"resource\":KIND:NAME},…],
 \"refused\":null}. A refused call has no requirements and \"refused\":{\"code\":WORD,\"message\":TEXT}; the code of what is no
 question is `question-invalid`. `-o text` prints the same as `= action resource` and `! code message`, and an empty line
-after each question. Exit code 0 whatever the answers.
+after each question. Exit code 0 whatever the answers. `wharfinger actions` lists the actions.
 
 A POST or PUT without a body must say `Content-Length: 0`, as every client does.
 
