@@ -1,6 +1,7 @@
 //! The admin socket: what the command line asks of the running daemon.
 
 mod act;
+mod directory;
 mod login;
 mod peer;
 mod problem;
@@ -17,6 +18,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
+pub use self::directory::Flushed;
 pub use self::login::{Credentials, serve_logins};
 pub use self::routes::{GatewayStatus, Status};
 pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings};
@@ -39,6 +41,8 @@ pub struct Admin {
     pub trail: Arc<Trail>,
     /// The trail's file, for reading.
     pub database: PathBuf,
+    /// Users and groups, and who checks passwords.
+    pub directory: Arc<Directory>,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
     /// What the gateway has taken in, where there is one.
@@ -47,8 +51,6 @@ pub struct Admin {
     pub reload: ReloadAction,
     /// When the daemon started.
     pub started: Timestamp,
-    /// Who checks passwords.
-    pub directory: Arc<Directory>,
     /// This host's own tokens.
     pub tokens: Arc<Tokens>,
     /// The clock.

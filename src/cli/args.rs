@@ -29,7 +29,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon: answer dockerd, and write the trail
     #[command(
-        after_help = "Signals: HUP reloads the policy, the directory file, keys of tokens and lists of revoked certificates, TERM stops after the last answer.\n\
+        after_help = "Signals: HUP reloads the policy, the directory file, keys of tokens and lists of revoked certificates, USR1 forgets what the directory said, TERM stops after the last answer.\n\
                             Example: wharfinger serve --config ./wharfinger.toml"
     )]
     Serve,
@@ -68,6 +68,9 @@ pub(super) enum Command {
     /// Read the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Ask the running daemon about its directory
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
     /// Log in for docker on a shared or remote host: a token goes into docker's own configuration
     #[command(after_help = LOGIN_HELP)]
     Login(LoginArgs),
@@ -252,6 +255,50 @@ pub(super) enum PolicyCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+/// Asking about the directory.
+#[derive(Debug, Subcommand)]
+pub(super) enum DirectoryCommand {
+    /// Show what the directory says about a user: the name that counts, groups and the way to each, times, warnings
+    #[command(
+        after_help = "Asks the directory itself and not the cache; takes more searches than a call does, to tell the way.\n\
+                            Exit codes: 0 the user is let in, 1 not, or the directory does not answer, 2 the daemon does not.\n\
+                            Example: wharfinger directory check alice"
+    )]
+    Check {
+        /// The name, as a certificate or a token has it
+        user: String,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Form::Table)]
+        output: Form,
+    },
+    /// Show the servers, the service account and the cache
+    #[command(after_help = "Exit codes: 0 the directory answers, 1 it does not, 2 the daemon does not.")]
+    Status {
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Form::Table)]
+        output: Form,
+    },
+    /// Forget what the directory said, so that it is asked again at once
+    #[command(
+        after_help = "Old answers are gone too: while the directory is down, who was forgotten is denied.\n\
+                            The signal USR1 to the daemon forgets everybody.\n\
+                            Example: wharfinger directory flush alice"
+    )]
+    Flush {
+        /// The user, by any name; left out, everybody
+        user: Option<String>,
+    },
+}
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
 }
 
 const LOGIN_HELP: &str = "With an issuer (--issuer, or `issuer` in `[login]`): open the address that is printed in any browser, \

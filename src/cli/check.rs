@@ -70,6 +70,8 @@ fn check_issuers(identifier: &Identifier, lines: &mut Lines<'_, impl Write>) -> 
 fn check_user(directory: &Directory, user: &str, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let looked = runtime.block_on(directory.groups(user));
+    // A thread that hangs in the host's own look-up must not keep us.
+    runtime.shutdown_background();
     lines.line("user", looked, |looked| match looked.groups.as_slice() {
         [] => format!("`{}` has no groups", looked.user),
         groups => format!("`{}` is in {}", looked.user, groups.join(", ")),

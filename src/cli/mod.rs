@@ -7,6 +7,7 @@ mod check;
 pub mod classify;
 mod client;
 mod device;
+mod directory;
 mod docker_config;
 pub mod judge;
 mod login;
@@ -96,6 +97,7 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
             trail::explain(&id, &trail::Trail::new(source, client)?, output, out)
         }
         Command::Policy(command) => policy::run(command, client, out),
+        Command::Directory(command) => directory::run(command, &client()?, out),
         Command::Login(args) => login::login(&args, &config_of_a_user(cli.config.as_deref())?.login, out),
         Command::Logout { docker_config } => login::logout(docker_config.as_deref(), out),
         Command::Whoami(args) => login::whoami(&args, out),

@@ -206,6 +206,21 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_config_shows_every_key_of_a_directory() {
+        for section in ["directory", "directory.ldap"] {
+            let known = error(&format!("[{section}]\nno-such-key = 1"));
+            let (_, known) = known.split_once("known here: ").unwrap();
+            for key in known.split('`').skip(1).step_by(2) {
+                let shown = [format!("\n#{key} = "), format!("\n#[{section}.{key}]")];
+                assert!(
+                    shown.iter().any(|line| SHIPPED.contains(line)),
+                    "`{key}` of [{section}] is not shown"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_discovery_spec_names_the_default_socket() {
         let spec: serde_json::Value = serde_json::from_str(include_str!("../../plugin.json")).unwrap();
         let address = format!("unix://{}", crate::plugin::SOCKET);

@@ -103,7 +103,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let login_socket = match &*directory {
         Directory::Ldap(_) => Some(listen(&config.login.socket, EVERYBODY)?),
         // Nobody could check a password.
-        Directory::Open | Directory::File(_) => None,
+        Directory::Open | Directory::File(_) | Directory::Nss(_) => None,
     };
     let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
     let users = door.map(|door| {
@@ -116,11 +116,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
         database: config.audit.database,
+        directory: Arc::clone(&directory),
         counters,
         gateway: users.as_ref().map(Users::counters),
         reload: reload.as_action(),
         started: (sources.now)(),
-        directory: Arc::clone(&directory),
         tokens,
         now: sources.now,
         random: sources.random,
