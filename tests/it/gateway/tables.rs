@@ -41,9 +41,11 @@ macro_rules! held {
 held! {
     the_life_of_a_container_is_the_same: "containers",
     running_with_pipes_is_the_same: "running",
+    exec_is_the_same: "exec",
     terminals_are_the_same: "terminal",
     logs_events_and_the_system_are_the_same: "logs",
-    images_volumes_and_networks_are_the_same: "images",
+    images_are_the_same: "images",
+    volumes_and_networks_are_the_same: "networks",
     copies_are_the_same: "copies",
     builds_are_the_same: "builds",
     a_swarm_is_the_same: "swarm",
