@@ -62,6 +62,15 @@ impl Admin {
         } else {
             policy.index.decide(&caller.subject, &wish.sentence, &wish.requirements)
         };
+        // Fail closed: nothing here is filtered, so a part is nothing.
+        let decision = match decision {
+            Decision::PermitInPart(findings) => Decision::Deny(Denial {
+                cause: Cause::NotGranted,
+                message: format!("{} may not {}: it is granted in part only", caller.name(), wish.sentence),
+                findings,
+            }),
+            Decision::Permit(_) | Decision::Deny(_) | Decision::Observe(..) => decision,
+        };
         if decision.is_permit() && !wish.acts {
             return Ok(Permitted(None));
         }

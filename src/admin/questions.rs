@@ -204,7 +204,7 @@ fn answer(subject: &Subject, decision: &Decision) -> Can {
         message: decision.denial().map(|denial| denial.message.clone()).unwrap_or_default(),
         mode: match decision {
             Decision::Observe(mode, _) => Some(mode.name().to_owned()),
-            Decision::Permit(_) | Decision::Deny(_) => None,
+            Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Deny(_) => None,
         },
         findings: decision.findings().iter().map(found).collect(),
     }

@@ -104,9 +104,11 @@ fn failure(policy: &Loaded, subject: &Subject, what: &str, may: bool) -> Option<
         Err(error) => return Some(error.to_string()),
     };
     match (policy.index.decide(subject, action, &needed), may) {
+        // What is granted in part only is not what was expected to be permitted, and permitted where it was not.
         (Decision::Permit(_), true) | (Decision::Deny(_) | Decision::Observe(..), false) => None,
+        (Decision::PermitInPart(_), true) => Some("it is permitted in part only".to_owned()),
         (Decision::Deny(denial) | Decision::Observe(_, denial), true) => Some(denial.message),
-        (Decision::Permit(findings), false) => {
+        (Decision::Permit(findings) | Decision::PermitInPart(findings), false) => {
             let by = findings.into_iter().find_map(|finding| finding.decided_by);
             Some(by.map_or_else(
                 || "it is permitted".to_owned(),
