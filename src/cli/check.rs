@@ -8,6 +8,7 @@ use crate::audit::Reader;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
+use crate::plugin::Key;
 use crate::policy::{self, newest_in};
 use crate::store::StoreError;
 
@@ -30,6 +31,18 @@ pub(super) fn run(
             let rules = &policy.rules;
             format!("{} roles, {} grants, version {}", rules.roles().len(), rules.grants.len(), policy.digest)
         })?;
+    }
+    if let Some(gateway) = &config.gateway {
+        let checked = crate::serve::check_gateway(gateway, &config.inventory.docker_socket);
+        lines.line("gateway", checked, |()| format!("for users on `{}`", gateway.socket.display()))?;
+    }
+    for key in config
+        .gateway
+        .iter()
+        .filter_map(|gateway| gateway.key_file.as_ref())
+        .chain(&config.plugin.gateway_key_file)
+    {
+        lines.line("gateway key", Key::read(key), |_| format!("`{}` is good", key.display()))?;
     }
     lines.line("identity", Identifier::new(config.identity), |_| {
         "settings and key files are good".to_owned()

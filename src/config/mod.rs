@@ -168,7 +168,7 @@ mod tests {
     fn an_unknown_key_is_an_error_with_line_column_and_the_nearest_known_key() {
         assert_eq!(
             error("[plugin]\n  sockt = \"/x\"\n"),
-            "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`)"
+            "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`, `gateway_key_file`)"
         );
         assert!(
             error("[plugins]\n").starts_with("w.toml:1:2: unknown key `plugins`; did you mean `plugin`?")
@@ -196,6 +196,7 @@ mod tests {
         let gateway = crate::gateway::Settings {
             group: Some("docker".to_owned()),
             mode: crate::gateway::Mode(0o660),
+            key_file: Some("/etc/wharfinger/gateway.key".into()),
             docker_socket: Some(crate::inventory::DOCKER_SOCKET.into()),
             ..crate::gateway::Settings::default()
         };

@@ -16,6 +16,8 @@ pub struct Settings {
     /// dockerd itself waits for ever.
     #[serde(with = "crate::config::duration")]
     pub deadline: Duration,
+    /// The key of a gateway in another process, whose calls are then believed to be its users'; `None` believes none.
+    pub gateway_key_file: Option<PathBuf>,
 }
 
 /// The name that `authorization-plugins` in `daemon.json` lists.
@@ -26,6 +28,6 @@ pub const SOCKET: &str = "/run/docker/plugins/wharfinger.sock";
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { socket: PathBuf::from(SOCKET), deadline: Duration::from_secs(5) }
+        Self { socket: PathBuf::from(SOCKET), deadline: Duration::from_secs(5), gateway_key_file: None }
     }
 }

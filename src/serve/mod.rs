@@ -20,7 +20,7 @@ use tracing::{info, warn};
 pub use self::reload::Reload;
 use self::socket::Access;
 pub use self::socket::{Inherited, SocketError};
-use self::users::{Door, Users};
+use self::users::Users;
 use crate::admin::Admin;
 use crate::audit::Trail;
 use crate::config::Config;
@@ -38,6 +38,11 @@ const EVERYBODY: Access = Access { mode: 0o666, group: None };
 
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
+
+/// Whether a gateway could be served with these settings; `daemon` is the raw socket unless they name another.
+pub fn check_gateway(settings: &crate::gateway::Settings, daemon: &Path) -> Result<(), SocketError> {
+    users::access(settings, settings.docker_socket.as_deref().unwrap_or(daemon)).map(drop)
+}
 
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -57,6 +62,11 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the directory `{}`", directory.display()))
 }
 
+fn open_trail(audit: &crate::config::AuditConfig) -> anyhow::Result<Trail> {
+    let settings = crate::audit::Settings::new(&audit.database, rim::stamp());
+    Trail::open(crate::audit::Settings { deadline: audit.deadline, ..settings }).context("audit trail")
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
@@ -69,13 +79,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
     let tokens = Arc::new(tokens.context("tokens")?);
     let identifier = Identifier::with_local(config.identity, tokens.local()).context("identity")?;
-    let trail = Arc::new(
-        Trail::open(crate::audit::Settings {
-            deadline: config.audit.deadline,
-            ..crate::audit::Settings::new(&config.audit.database, rim::stamp())
-        })
-        .context("audit trail")?,
-    );
+    let trail = Arc::new(open_trail(&config.audit)?);
     let counters = Arc::new(Counters::default());
     let raw_socket = config.inventory.docker_socket.clone();
     let inventory = Arc::new(
@@ -92,11 +96,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tickets = Arc::new(Tickets::default());
     let handler =
         Handler::new(config.plugin.clone(), judge, Arc::clone(&trail), sources, Arc::clone(&counters))
-            .behind(Gate { tickets: Arc::clone(&tickets) });
+            .behind(Gate::new(Arc::clone(&tickets), users::key(config.plugin.gateway_key_file.as_deref())?));
     let handler = Arc::new(handler);
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     // A gateway that decides has no plugin behind it, and a plugin nobody who asks it.
-    let alone = config.gateway.as_ref().is_some_and(|gateway| gateway.decide);
+    let alone = config.gateway.as_ref().is_some_and(crate::gateway::Settings::decides);
     let mut listen = |path: &Path, access| socket::listen(path, access, &mut inherited);
     let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket, Access::OWNER)?) };
     let admin_socket = listen(&config.admin.socket, Access::OWNER)?;
@@ -105,13 +109,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         // Nobody could check a password.
         Directory::Open | Directory::File(_) | Directory::Nss(_) => None,
     };
-    let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
-    let users = door.map(|door| {
-        let (handler, inventory) = (Arc::clone(&handler), Arc::clone(&inventory));
-        let behind =
-            Behind { daemon: door.daemon(), handler, tickets, inventory, sources, secret: rim::secret };
-        door.serve(behind)
-    });
+    let behind = Behind {
+        daemon: raw_socket,
+        handler: Arc::clone(&handler),
+        tickets,
+        inventory: Arc::clone(&inventory),
+        sources,
+        secret: rim::secret,
+        key: None,
+    };
+    let users = Users::start(config.gateway, behind, &mut inherited)?;
     let admin = Admin {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
