@@ -29,7 +29,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon: answer dockerd, and write the trail
     #[command(
-        after_help = "Signals: HUP reloads the policy, the directory file and the keys of tokens, USR1 forgets what the directory said, TERM stops after the last answer.\n\
+        after_help = "Signals: HUP reloads the policy, the directory file, keys of tokens and lists of revoked certificates, USR1 forgets what the directory said, TERM stops after the last answer.\n\
                             Example: wharfinger serve --config ./wharfinger.toml"
     )]
     Serve,

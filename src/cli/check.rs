@@ -44,9 +44,11 @@ pub(super) fn run(
     {
         lines.line("gateway key", Key::read(key), |_| format!("`{}` is good", key.display()))?;
     }
-    lines.line("identity", Identifier::new(config.identity), |_| {
-        "settings and key files are good".to_owned()
-    })?;
+    if let Some(identifier) = lines
+        .line("identity", Identifier::new(config.identity), |_| "settings and files are good".to_owned())?
+    {
+        check_issuers(&identifier, &mut lines)?;
+    }
     if let Some(directory) =
         lines.line("directory", Directory::new(config.directory, jiff::Timestamp::now), |_| {
             "settings are good".to_owned()
@@ -67,6 +69,15 @@ fn trail(database: &Path) -> Result<String, StoreError> {
         return Ok(format!("`{}` will be made at the first start", database.display()));
     }
     Reader::open(database).map(|reader| format!("`{}` can be read", reader.path().display()))
+}
+
+fn check_issuers(identifier: &Identifier, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for (issuer, fetched) in runtime.block_on(identifier.fetch(jiff::Timestamp::now())) {
+        let name = format!("keys of {}", issuer.escape_debug());
+        lines.line(&name, fetched.map_err(std::io::Error::other), |()| "can be fetched".to_owned())?;
+    }
+    Ok(())
 }
 
 fn check_user(directory: &Directory, user: &str, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {

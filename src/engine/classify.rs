@@ -1,7 +1,7 @@
 //! From a call to what it needs: target, route, body, reader, in this order, and no way around one.
 
 use super::readers::Request;
-use super::{Call, Classified, Refusal, RefusalCode, body, matching, query::Query, uri};
+use super::{Call, Classified, Refusal, RefusalCode, body, labels, matching, query::Query, uri};
 
 /// Works out what a call is and everything that it needs, as the daemon would understand it.
 ///
@@ -25,6 +25,7 @@ pub fn classify(call: &Call<'_>) -> Result<Classified, Refusal> {
             query_holds: shown.query_holds,
             door: call.door,
         };
+        labels::check(route.operation, &shown.json, &query, call.door)?;
         let mut needs = (route.reader)(&request)?;
         if !matches!(route.method, "GET" | "HEAD" | "OPTIONS") {
             // A key that a newer daemon may act upon. Reading calls are spared: there a key can

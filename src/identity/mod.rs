@@ -182,6 +182,11 @@ impl Identifier {
         }
     }
 
+    /// Fetches the keys of all issuers once; what came of it, for each issuer whose keys are fetched.
+    pub async fn fetch(&self, now: jiff::Timestamp) -> Vec<(String, Result<(), String>)> {
+        self.0.issuers.fetch(now).await
+    }
+
     /// Lists are replaced by a timer, far from anybody who would ask for a reload.
     async fn watch_lists(&self) {
         let mut seen = ca::stamp(&self.0.settings.tls);

@@ -157,6 +157,15 @@ impl Issuers {
         }
     }
 
+    /// Fetches the keys of every issuer that has any to fetch; what came of it, by issuer.
+    pub(super) async fn fetch(&self, now: jiff::Timestamp) -> Vec<(String, Result<(), String>)> {
+        let mut fetched = Vec::new();
+        for issuer in self.all.iter().filter(|issuer| issuer.ring.is_fetched()) {
+            fetched.push((issuer.rules.issuer().to_owned(), issuer.ring.fetch(now).await.map(drop)));
+        }
+        fetched
+    }
+
     /// Keeps fetched keys fresh, for ever.
     pub(super) async fn keep(&self, now: fn() -> jiff::Timestamp) {
         let mut tasks: tokio::task::JoinSet<()> =

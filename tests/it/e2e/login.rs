@@ -71,6 +71,8 @@ impl<'a> Person<'a> {
 fn a_person_logs_in_at_an_openid_provider_and_stays_who_they_are_over_rotations_and_outages() {
     let mut provider = Provider::start();
     let wharf = Wharf::start_with(|_| provider.section());
+    let checked = wharf.wharfinger.cli(&["check"]).ok();
+    assert!(checked.contains(&format!("ok      keys of {}: can be fetched", provider.issuer())), "{checked}");
     let alice = Person::new(&wharf);
     assert!(alice.wharfinger(&["whoami"]).ok().starts_with("you are anonymous\n"));
 
