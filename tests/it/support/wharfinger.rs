@@ -72,6 +72,9 @@ impl Wharfinger {
         if !sections.contains("[admin]") {
             writeln!(sections, "[admin]\nsocket = {:?}", dir.join("admin.sock")).unwrap();
         }
+        if !sections.contains("[login]") {
+            writeln!(sections, "[login]\nsocket = '{}'", dir.join("login.sock").display()).unwrap();
+        }
         // Deadlines that a busy machine keeps.
         let config = format!(
             "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n{keys}\
