@@ -16,10 +16,11 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
-pub use self::routes::{GatewayStatus, Status};
+pub use self::routes::{GatewayStatus, InventoryStatus, Status};
 pub use self::settings::{SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
+use crate::inventory::Inventory;
 use crate::plugin::Counters;
 use crate::policy::Store;
 use crate::token::Tokens;
@@ -40,6 +41,8 @@ pub struct Admin {
     pub counters: Arc<Counters>,
     /// What the gateway has taken in, where there is one.
     pub gateway: Option<Arc<crate::gateway::Counters>>,
+    /// Who created what.
+    pub inventory: Arc<Inventory>,
     /// Reads policy and directory again.
     pub reload: ReloadAction,
     /// When the daemon started.

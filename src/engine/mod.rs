@@ -23,8 +23,9 @@ mod routes;
 mod uri;
 
 pub use body::Body;
-pub use classify::classify;
+pub use classify::{classify, classify_since};
 pub use recognise::{Recognised, recognise};
+pub use uri::ApiVersion;
 
 /// The canonical form of an image's name as the daemon lists it; `None` for what is no name, such as `<none>:<none>`.
 pub fn canonical_image(text: &str) -> Option<String> {

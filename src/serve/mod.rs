@@ -83,6 +83,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
         hostfs: HostFs::new(config.host_paths),
+        minimum_api_version: config.plugin.minimum_api_version,
     };
     let tickets = Arc::new(Tickets::default());
     let handler =
@@ -108,6 +109,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         database: config.audit.database,
         counters,
         gateway: users.as_ref().map(Users::counters),
+        inventory: Arc::clone(&inventory),
         reload: reload.as_action(),
         started: (sources.now)(),
         tokens,
