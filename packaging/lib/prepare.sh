@@ -3,6 +3,7 @@
 #
 #   . packaging/lib/prepare.sh      from the top of the project
 #   prepare dockerd openssl …       each command: the machine's own if it has one, else a package's, unpacked
+#   prepare_provider                an OpenID provider for the tests, from npm, in target/tools; node and npm, installed if the machine has none
 #   prepare_compiler                a C compiler and the CA certificates, installed as the machine's own if it has none
 #
 # Packages with daemons in them (docker.io, slapd, samba-ad-dc) are downloaded and unpacked to target/tools, not installed:
@@ -62,6 +63,19 @@ prepare_compiler() {
   can_install "${packages[*]}" || return 1
   echo "prepare: installing ${packages[*]}"
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+# Node and npm of Debian look for their parts in /usr alone, so they cannot be unpacked elsewhere; neither is a service.
+prepare_provider() {
+  local at=$TOOLS/provider
+  if ! has node || ! has npm; then
+    can_install "node npm" || return 1
+    echo "prepare: installing nodejs npm"
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends nodejs npm >/dev/null || return 1
+  fi
+  mkdir -p "$at"; cp tests/provider/* "$at/" || return 1
+  cmp -s "$at/package-lock.json" "$at/node_modules/.installed" && return 0
+  (cd "$at" && npm ci --ignore-scripts --no-audit --no-fund --silent && cp package-lock.json node_modules/.installed)
 }
 
 can_install() {

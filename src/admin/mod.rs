@@ -1,6 +1,8 @@
 //! The admin socket: what the command line asks of the running daemon.
 
 mod act;
+mod directory;
+mod login;
 mod peer;
 mod problem;
 mod routes;
@@ -16,10 +18,13 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::warn;
 
+pub use self::directory::Flushed;
+pub use self::login::{Credentials, serve_logins};
 pub use self::routes::{GatewayStatus, InventoryStatus, Status};
-pub use self::settings::{SOCKET, Settings};
+pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
+use crate::directory::Directory;
 use crate::inventory::Inventory;
 use crate::plugin::Counters;
 use crate::policy::Store;
@@ -37,6 +42,8 @@ pub struct Admin {
     pub trail: Arc<Trail>,
     /// The trail's file, for reading.
     pub database: PathBuf,
+    /// Users and groups, and who checks passwords.
+    pub directory: Arc<Directory>,
     /// What the plugin has answered.
     pub counters: Arc<Counters>,
     /// What the gateway has taken in, where there is one.

@@ -16,6 +16,12 @@ use super::problem::Problem;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(Option<u32>);
 
+impl Peer {
+    pub(super) const fn uid(self) -> Option<u32> {
+        self.0
+    }
+}
+
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))

@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
-use super::{Admin, peer, tokens, trail};
+use super::{Admin, directory, peer, tokens, trail};
 
 /// What the daemon is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Status {
     pub unrecorded: u64,
     /// Questions that failed inside Wharfinger, each a denial.
     pub panics: u64,
+    /// How the directory is doing, in one line.
+    pub directory: String,
     /// What keeps the trail from being written now.
     pub trail_failing: Option<String>,
     /// Who created what, and how names were looked up.
@@ -75,6 +77,9 @@ pub(super) fn router(admin: Admin, own_uid: Option<u32>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/policy", get(policy))
         .route("/v1/reload", post(reload))
+        .route("/v1/directory", get(directory::status))
+        .route("/v1/directory/explain", get(directory::explain))
+        .route("/v1/directory/flush", post(directory::flush))
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/export", get(trail::export))
         .route("/v1/audit/{id}", get(trail::show))
@@ -96,6 +101,7 @@ async fn status(State(admin): State<Admin>) -> Json<Status> {
         denied: count(&admin.counters.denied),
         unrecorded: count(&admin.counters.unrecorded),
         panics: count(&admin.counters.panics),
+        directory: admin.directory.status().summary(),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
         inventory: InventoryStatus {
             objects: u64::try_from(admin.inventory.len()).unwrap_or(u64::MAX),

@@ -244,6 +244,8 @@ pub enum Door {
     AdminSocket,
     /// The admin interface on a TCP address.
     AdminTcp,
+    /// The socket on which everybody on the host may log in.
+    LoginSocket,
 }
 
 /// What a call acts on.

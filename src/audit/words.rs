@@ -53,6 +53,7 @@ impl Door {
             Self::Gateway => "gateway",
             Self::AdminSocket => "admin_socket",
             Self::AdminTcp => "admin_tcp",
+            Self::LoginSocket => "login_socket",
         }
     }
 }

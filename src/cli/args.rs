@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::admin::LoginToken;
+
 /// Role-based access control and an audit trail for the Docker daemon.
 #[derive(Debug, Parser)]
 #[command(
@@ -27,7 +29,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon: answer dockerd, and write the trail
     #[command(
-        after_help = "Signals: HUP reloads the policy, the directory file and the keys of tokens, TERM stops after the last answer.\n\
+        after_help = "Signals: HUP reloads the policy, the directory file, keys of tokens and lists of revoked certificates, USR1 forgets what the directory said, TERM stops after the last answer.\n\
                             Example: wharfinger serve --config ./wharfinger.toml"
     )]
     Serve,
@@ -66,6 +68,25 @@ pub(super) enum Command {
     /// Read the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Ask the running daemon about its directory
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
+    /// Log in for docker on a shared or remote host: a token goes into docker's own configuration
+    #[command(after_help = LOGIN_HELP)]
+    Login(LoginArgs),
+    /// Take the token out of docker's configuration again
+    Logout {
+        /// Docker's directory, in place of `DOCKER_CONFIG` or ~/.docker
+        #[arg(long, value_name = "DIRECTORY")]
+        docker_config: Option<PathBuf>,
+    },
+    /// Ask, through docker, who the daemon takes you for
+    #[command(
+        after_help = "It runs `docker version` with one header more, through the very door that docker uses now (context, DOCKER_HOST, \
+                      certificates, token); Wharfinger answers with user, groups, roles and what they rest on.\n\
+                      Exit code 1 if your evidence is refused."
+    )]
+    Whoami(WhoamiArgs),
     /// Issue, list and revoke tokens of this host, for programs
     #[command(subcommand)]
     Token(TokenCommand),
@@ -104,7 +125,7 @@ spread over lines.
 For each question one line is printed: {\"operation\":NAME,\"requirements\":[{\"action\":NAME,\"resource\":KIND:NAME},…],
 \"refused\":null}. A refused call has no requirements and \"refused\":{\"code\":WORD,\"message\":TEXT}; the code of what is no
 question is `question-invalid`. `-o text` prints the same as `= action resource` and `! code message`, and an empty line
-after each question. Exit code 0 whatever the answers.
+after each question. Exit code 0 whatever the answers. `wharfinger actions` lists the actions.
 
 A POST or PUT without a body must say `Content-Length: 0`, as every client does.
 
@@ -234,6 +255,107 @@ pub(super) enum PolicyCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+/// Asking about the directory.
+#[derive(Debug, Subcommand)]
+pub(super) enum DirectoryCommand {
+    /// Show what the directory says about a user: the name that counts, groups and the way to each, times, warnings
+    #[command(
+        after_help = "Asks the directory itself and not the cache; takes more searches than a call does, to tell the way.\n\
+                            Exit codes: 0 the user is let in, 1 not, or the directory does not answer, 2 the daemon does not.\n\
+                            Example: wharfinger directory check alice"
+    )]
+    Check {
+        /// The name, as a certificate or a token has it
+        user: String,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Form::Table)]
+        output: Form,
+    },
+    /// Show the servers, the service account and the cache
+    #[command(after_help = "Exit codes: 0 the directory answers, 1 it does not, 2 the daemon does not.")]
+    Status {
+        /// How to print it
+        #[arg(long, short, value_enum, default_value_t = Form::Table)]
+        output: Form,
+    },
+    /// Forget what the directory said, so that it is asked again at once
+    #[command(
+        after_help = "Old answers are gone too: while the directory is down, who was forgotten is denied.\n\
+                            The signal USR1 to the daemon forgets everybody.\n\
+                            Example: wharfinger directory flush alice"
+    )]
+    Flush {
+        /// The user, by any name; left out, everybody
+        user: Option<String>,
+    },
+}
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+}
+
+const LOGIN_HELP: &str = "With an issuer (--issuer, or `issuer` in `[login]`): open the address that is printed in any browser, \
+enter the code, and the issuer's token is taken. Else your password is asked for, checked by the daemon of this host at its directory, \
+and answered with a token that the daemon signs, for 8 h.\n\n\
+docker sends its headers to every daemon: a token opens only the one that it is for. For several hosts use a DOCKER_CONFIG each, or \
+  export DOCKER_CUSTOM_HEADERS=$(wharfinger login --print)\n\n\
+Examples:\n  wharfinger login\n  wharfinger login --issuer https://id.example.org --client-id dock-1\n  \
+wharfinger login --user alice --password-stdin < password";
+
+/// How to come to a token.
+#[derive(Debug, Args)]
+pub(super) struct LoginArgs {
+    /// Log in at this issuer, with the device flow
+    #[arg(long, value_name = "URL", conflicts_with_all = ["user", "password_stdin"])]
+    pub(super) issuer: Option<String>,
+    /// What the command line is called at the issuer
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// What to ask the issuer for [default: openid profile]
+    #[arg(long, value_name = "SCOPE")]
+    pub(super) scope: Option<String>,
+    /// Whom the token is to be for, where the issuer is told that
+    #[arg(long, value_name = "RESOURCE")]
+    pub(super) resource: Option<String>,
+    /// Which of the issuer's tokens to show to the daemon [default: id-token]
+    #[arg(long, value_enum)]
+    pub(super) token: Option<LoginToken>,
+    /// The CAs by which to trust the issuer's server, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Ask an issuer on this very host without TLS
+    #[arg(long)]
+    pub(super) allow_http: bool,
+    /// Log in with a password, as this user
+    #[arg(long, value_name = "USER")]
+    pub(super) user: Option<String>,
+    /// Read the password from standard input instead of the terminal
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+    /// The daemon's login socket
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) socket: Option<PathBuf>,
+    /// Print the header for `DOCKER_CUSTOM_HEADERS` and change no file
+    #[arg(long)]
+    pub(super) print: bool,
+    /// Docker's directory, in place of `DOCKER_CONFIG` or ~/.docker
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "print")]
+    pub(super) docker_config: Option<PathBuf>,
+}
+
+/// Whose configuration to ask with.
+#[derive(Debug, Args)]
+pub(super) struct WhoamiArgs {
+    /// Docker's directory, in place of `DOCKER_CONFIG` or ~/.docker
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(super) docker_config: Option<PathBuf>,
 }
 
 /// Tokens of this host.

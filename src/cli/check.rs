@@ -8,6 +8,7 @@ use crate::audit::Reader;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::identity::Identifier;
+use crate::plugin::Key;
 use crate::policy::{self, newest_in};
 use crate::store::StoreError;
 
@@ -31,9 +32,23 @@ pub(super) fn run(
             format!("{} roles, {} grants, version {}", rules.roles().len(), rules.grants.len(), policy.digest)
         })?;
     }
-    lines.line("identity", Identifier::new(config.identity), |_| {
-        "settings and key files are good".to_owned()
-    })?;
+    if let Some(gateway) = &config.gateway {
+        let checked = crate::serve::check_gateway(gateway, &config.inventory.docker_socket);
+        lines.line("gateway", checked, |()| format!("for users on `{}`", gateway.socket.display()))?;
+    }
+    for key in config
+        .gateway
+        .iter()
+        .filter_map(|gateway| gateway.key_file.as_ref())
+        .chain(&config.plugin.gateway_key_file)
+    {
+        lines.line("gateway key", Key::read(key), |_| format!("`{}` is good", key.display()))?;
+    }
+    if let Some(identifier) = lines
+        .line("identity", Identifier::new(config.identity), |_| "settings and files are good".to_owned())?
+    {
+        check_issuers(&identifier, &mut lines)?;
+    }
     if let Some(directory) =
         lines.line("directory", Directory::new(config.directory, jiff::Timestamp::now), |_| {
             "settings are good".to_owned()
@@ -59,9 +74,20 @@ fn trail(database: &Path) -> Result<String, StoreError> {
     Reader::open(database).map(|reader| format!("`{}` can be read", reader.path().display()))
 }
 
+fn check_issuers(identifier: &Identifier, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for (issuer, fetched) in runtime.block_on(identifier.fetch(jiff::Timestamp::now())) {
+        let name = format!("keys of {}", issuer.escape_debug());
+        lines.line(&name, fetched.map_err(std::io::Error::other), |()| "can be fetched".to_owned())?;
+    }
+    Ok(())
+}
+
 fn check_user(directory: &Directory, user: &str, lines: &mut Lines<'_, impl Write>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let looked = runtime.block_on(directory.groups(user));
+    // A thread that hangs in the host's own look-up must not keep us.
+    runtime.shutdown_background();
     lines.line("user", looked, |looked| match looked.groups.as_slice() {
         [] => format!("`{}` has no groups", looked.user),
         groups => format!("`{}` is in {}", looked.user, groups.join(", ")),

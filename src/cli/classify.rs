@@ -108,6 +108,17 @@ fn is_cut_off(json: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(json).is_err_and(|error| error.is_eof())
 }
 
+/// A header's name as Go writes it: `Content-Type`.
+fn canonical(name: &str) -> String {
+    let mut upper = true;
+    let written = |c: char| {
+        let written = if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        upper = c == '-';
+        written
+    };
+    name.chars().map(written).collect()
+}
+
 /// The answer to one question, and what the call is unless it is refused.
 pub(super) fn answer(line: &[u8], door: Door) -> (Line, Option<Classified>) {
     let question = match Question::read(line) {
@@ -117,10 +128,13 @@ pub(super) fn answer(line: &[u8], door: Door) -> (Line, Option<Classified>) {
             return (Line { operation: None, requirements: Vec::new(), refused: Some(refused) }, None);
         }
     };
+    // dockerd writes names so; those who write a question by hand need not.
+    let headers =
+        question.request_headers.iter().map(|(name, value)| (canonical(name), value.clone())).collect();
     let call = Call {
         method: &question.request_method,
         uri: &question.request_uri,
-        headers: &question.request_headers,
+        headers: &headers,
         body: question.request_body.as_deref(),
         door,
     };
@@ -199,6 +213,16 @@ mod tests {
             ),
             "{\"operation\":\"container.exec\",\"requirements\":[{\"action\":\"container.exec\",\"resource\":\"container:web-1\"},{\"action\":\"host.privileged\",\"resource\":\"host:*\"}],\"refused\":null}\n"
         );
+    }
+
+    #[test]
+    fn the_case_of_a_headers_name_does_not_count() {
+        for name in ["Content-Length", "content-length", "CONTENT-LENGTH"] {
+            let question = format!(
+                r#"{{"RequestMethod":"POST","RequestUri":"/containers/x/start","RequestHeaders":{{"{name}":"0"}}}}"#
+            );
+            assert!(answers(&question).ends_with("\"refused\":null}\n"), "{name}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) fn status(client: &Client, form: Output, out: &mut impl Write) -> any
         ("denied", status.denied.to_string()),
         ("unrecorded", status.unrecorded.to_string()),
         ("panics", status.panics.to_string()),
+        ("directory", status.directory),
         ("trail", status.trail_failing.clone().unwrap_or_else(|| "ok".to_owned())),
         ("objects known", status.inventory.objects.to_string()),
         ("names looked up", status.inventory.looked_up.to_string()),

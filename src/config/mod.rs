@@ -25,6 +25,8 @@ pub struct Config {
     pub gateway: Option<crate::gateway::Settings>,
     /// The socket of the administrators.
     pub admin: crate::admin::Settings,
+    /// How people come to a token.
+    pub login: crate::admin::LoginSettings,
     /// Who asks.
     pub identity: crate::identity::Settings,
     /// This host's own tokens.
@@ -166,7 +168,7 @@ mod tests {
     fn an_unknown_key_is_an_error_with_line_column_and_the_nearest_known_key() {
         assert_eq!(
             error("[plugin]\n  sockt = \"/x\"\n"),
-            "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`, `minimum_api_version`)"
+            "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`, `minimum_api_version`, `gateway_key_file`)"
         );
         assert!(
             error("[plugins]\n").starts_with("w.toml:1:2: unknown key `plugins`; did you mean `plugin`?")
@@ -194,6 +196,7 @@ mod tests {
         let gateway = crate::gateway::Settings {
             group: Some("docker".to_owned()),
             mode: crate::gateway::Mode(0o660),
+            key_file: Some("/etc/wharfinger/gateway.key".into()),
             docker_socket: Some(crate::inventory::DOCKER_SOCKET.into()),
             ..crate::gateway::Settings::default()
         };
@@ -201,6 +204,21 @@ mod tests {
         assert!(
             config.policy.seed.is_some() && config.directory.file.is_some() && config.identity.jwt.len() == 1
         );
+    }
+
+    #[test]
+    fn the_shipped_config_shows_every_key_of_a_directory() {
+        for section in ["directory", "directory.ldap"] {
+            let known = error(&format!("[{section}]\nno-such-key = 1"));
+            let (_, known) = known.split_once("known here: ").unwrap();
+            for key in known.split('`').skip(1).step_by(2) {
+                let shown = [format!("\n#{key} = "), format!("\n#[{section}.{key}]")];
+                assert!(
+                    shown.iter().any(|line| SHIPPED.contains(line)),
+                    "`{key}` of [{section}] is not shown"
+                );
+            }
+        }
     }
 
     #[test]

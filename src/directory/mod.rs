@@ -5,15 +5,20 @@ mod error;
 mod explain;
 mod file;
 mod ldap;
+mod nss;
 mod password;
 mod settings;
+mod status;
 
+pub use cache::CacheStatus;
 pub use error::{DirectoryError, Refused, SettingsError};
 pub use explain::{Explained, Membership, Step};
 pub use file::FileDirectory;
 pub use ldap::{LdapDirectory, LdapSettings, Nested, Preset};
+pub use nss::NssDirectory;
 pub use password::Password;
 pub use settings::{FileSettings, Settings};
+pub use status::{DirectoryStatus, ServerState, ServerStatus};
 
 use explain::Via;
 use jiff::Timestamp;
@@ -32,6 +37,8 @@ pub enum Directory {
     File(FileDirectory),
     /// LDAP servers, behind a cache; who has no entry is not accepted.
     Ldap(Box<LdapDirectory>),
+    /// The host's own users and groups, behind a cache; whom it does not know is not accepted.
+    Nss(Box<NssDirectory>),
 }
 
 /// The directory's answer about a user.
@@ -55,13 +62,14 @@ impl Directory {
     /// # Errors
     /// The first setting or file that cannot work.
     pub fn new(settings: Settings, now: Now) -> Result<Self, SettingsError> {
-        match (settings.file, settings.ldap) {
-            (None, None) => Ok(Self::Open),
-            (Some(file), None) => FileDirectory::load(file).map(Self::File),
-            (None, Some(ldap)) => LdapDirectory::new(ldap, now).map(|ldap| Self::Ldap(Box::new(ldap))),
-            (Some(_), Some(_)) => Err(SettingsError::new(
+        match (settings.file, settings.ldap, settings.nss) {
+            (None, None, false) => Ok(Self::Open),
+            (Some(file), None, false) => FileDirectory::load(file).map(Self::File),
+            (None, Some(ldap), false) => LdapDirectory::new(ldap, now).map(|ldap| Self::Ldap(Box::new(ldap))),
+            (None, None, true) => Ok(Self::Nss(Box::new(NssDirectory::new()))),
+            (Some(_), Some(_), _) | (Some(_), None, true) | (None, Some(_), true) => Err(SettingsError::new(
                 "directory",
-                "has `file` and `ldap`: take one out, since a user could be somebody else in each",
+                "has more than one of `file`, `ldap` and `nss`: keep one, since a user could be somebody else in each",
             )),
         }
     }
@@ -80,6 +88,7 @@ impl Directory {
             Self::Open => Ok(Looked { user: user.to_owned(), groups: Vec::new(), stale: false }),
             Self::File(file) => file.groups(user),
             Self::Ldap(ldap) => ldap.groups(user).await,
+            Self::Nss(nss) => nss.groups(user).await,
         }
     }
 
@@ -102,6 +111,7 @@ impl Directory {
             },
             Self::File(file) => file.explain(user),
             Self::Ldap(ldap) => ldap.explain(user).await,
+            Self::Nss(nss) => nss.explain(user).await,
         }
     }
 
@@ -122,7 +132,7 @@ impl Directory {
             return Err(DirectoryError::Refused(Refused::Password));
         }
         match self {
-            Self::Open | Self::File(_) => Err(DirectoryError::Refused(Refused::NoPasswords)),
+            Self::Open | Self::File(_) | Self::Nss(_) => Err(DirectoryError::Refused(Refused::NoPasswords)),
             Self::Ldap(ldap) => ldap.authenticate(user, password).await,
         }
     }
@@ -137,14 +147,30 @@ impl Directory {
             Self::Open => Ok(()),
             Self::File(file) => file.reload(),
             Self::Ldap(ldap) => ldap.reload(),
+            Self::Nss(nss) => {
+                nss.expire();
+                Ok(())
+            }
         }
     }
 
-    /// Forgets the cached answers about the user, by the canonical or the presented name, or about everybody.
-    pub fn flush(&self, user: Option<&str>) {
+    /// Forgets the cached answers about the user, by the canonical or the presented name, or about everybody; says
+    /// how many those were. Nothing old serves them any more, even where the directory cannot be asked.
+    pub fn flush(&self, user: Option<&str>) -> usize {
         match self {
-            Self::Open | Self::File(_) => {}
+            Self::Open | Self::File(_) => 0,
             Self::Ldap(ldap) => ldap.flush(user),
+            Self::Nss(nss) => nss.flush(user),
+        }
+    }
+
+    /// How it is doing; asks nobody.
+    pub fn status(&self) -> DirectoryStatus {
+        match self {
+            Self::Open => DirectoryStatus::plain("none"),
+            Self::File(_) => DirectoryStatus::plain("file"),
+            Self::Ldap(ldap) => ldap.status(),
+            Self::Nss(nss) => nss.status(),
         }
     }
 }
@@ -183,11 +209,15 @@ mod tests {
 
     #[test]
     fn two_directories_are_refused() {
-        let text = "[file]\npath = '/x'\n[ldap]\npreset = 'openldap'\nurls = []\nbase_dn = 'x'";
-        assert_eq!(
-            Directory::new(toml::from_str(text).unwrap(), Timestamp::now).unwrap_err().to_string(),
-            "directory: has `file` and `ldap`: take one out, since a user could be somebody else in each"
-        );
+        let (file, ldap) =
+            ("[file]\npath = '/x'\n", "[ldap]\npreset = 'openldap'\nurls = []\nbase_dn = 'x'\n");
+        for text in [format!("{file}{ldap}"), format!("nss = true\n{file}"), format!("nss = true\n{ldap}")] {
+            assert_eq!(
+                Directory::new(toml::from_str(&text).unwrap(), Timestamp::now).unwrap_err().to_string(),
+                "directory: has more than one of `file`, `ldap` and `nss`: keep one, since a user could be somebody \
+                 else in each"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Settings of the directory: `[directory.file]`, `[directory.ldap]` or nothing.
+//! Settings of the directory: `[directory.file]`, `[directory.ldap]`, `nss = true` or nothing; one of them.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,8 @@ use super::LdapSettings;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// The host's own users and groups, as `id USER` shows them: from sssd or winbind too.
+    pub nss: bool,
     /// A file of users and groups.
     pub file: Option<FileSettings>,
     /// An LDAP directory.

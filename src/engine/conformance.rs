@@ -134,6 +134,14 @@ fn every_case_comes_to_what_it_says() {
 }
 
 #[test]
+fn the_readme_of_the_cases_tells_every_code() {
+    let text = include_str!("../../tests/conformance/README.md");
+    for code in RefusalCode::ALL {
+        assert!(text.contains(&format!("| `{}` |", code.name())), "`{}`", code.name());
+    }
+}
+
+#[test]
 fn every_case_has_a_name_of_its_own() {
     let mut seen = BTreeSet::new();
     for case in cases() {

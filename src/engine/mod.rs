@@ -135,7 +135,7 @@ macro_rules! refusal_codes {
 refusal_codes! {
     Unclassified    "unclassified"     "no known operation: the route, method or value is not one that this version knows";
     UriAmbiguous    "uri-ambiguous"    "the request target could be read in two ways";
-    ApiVersion      "api-version"      "the API version is missing its bounds: too old, or not a version";
+    ApiVersion      "api-version"      "the API version is too old, or not a version";
     QueryAmbiguous  "query-ambiguous"  "a query parameter is repeated, undecodable or could be read in two ways";
     QueryInvalid    "query-invalid"    "a query parameter has a value that cannot be understood";
     BodyMissing     "body-missing"     "the call needs its body judged, and none was shown";

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::exchange::{Become, Exchange};
@@ -23,6 +24,9 @@ use crate::plugin::Holder;
 
 /// How long streams may go on once a stop was asked for: they have no end of their own.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Longer than any connection lives.
+const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// The longest head of a request: build requests carry the credentials of all registries.
 const HEAD_LIMIT: usize = 256 << 10;
@@ -54,7 +58,12 @@ pub(super) async fn serve(
         .with_upgrades();
     tokio::pin!(served);
     let mut drive: Option<Drive> = None;
-    let mut stopping = false;
+    let gone = wire.gone();
+    let stopping = stopped(&mut stop);
+    // Far away until a stop is asked for.
+    let cut = tokio::time::sleep(NEVER);
+    tokio::pin!(gone, stopping, cut);
+    let mut stops = false;
     loop {
         tokio::select! {
             biased;
@@ -67,19 +76,24 @@ pub(super) async fn serve(
             Some(new) = driven.recv() => drive = Some(new),
             () = driving(&mut drive) => drive = None,
             // Only now: what a client had sent and we have read is a call, even if nobody waits for the answer.
-            () = wire.gone() => return,
-            () = stopped(&mut stop), if !stopping => {
-                stopping = true;
+            () = &mut gone => return,
+            () = &mut stopping, if !stops => {
+                stops = true;
                 served.as_mut().graceful_shutdown();
+                cut.as_mut().reset(Instant::now() + LAST_WORDS);
             }
-            () = tokio::time::sleep(LAST_WORDS), if stopping => return,
+            () = &mut cut => return,
         }
     }
-    drop(wire);
     let Ok(become_) = become_.try_recv() else { return };
     tokio::select! {
         () = became(become_, drive) => {}
-        () = async { stopped(&mut stop).await; tokio::time::sleep(LAST_WORDS).await; } => {}
+        () = async {
+            if !stops {
+                stopping.await;
+            }
+            tokio::time::sleep(LAST_WORDS).await;
+        } => {}
     }
 }
 

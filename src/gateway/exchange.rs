@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -18,15 +19,15 @@ use super::decide::{self, Report};
 use super::hygiene::{self, Clean, Unclean};
 use super::upstream::{Drive, Upstream, UpstreamError};
 use super::view::{self, Plan};
-use super::{Gateway, answer};
+use super::{Behind, Gateway, answer, show};
 use crate::authz::Action;
 use crate::engine::{Recognised, Refusal, RefusalCode};
 use crate::identity::GATEWAY_HEADER;
 use crate::plugin::wire::Question;
-use crate::plugin::{Holder, Ticket};
+use crate::plugin::{Holder, SignedCall, Ticket};
 
-/// The longest answer of the daemon that is read whole where no view says otherwise: a denial, or a new object's ID.
-const DENIAL_LIMIT: usize = 64 << 10;
+/// The call with which a daemon is tried.
+const PING: &str = "/_ping";
 
 /// What a client's connection becomes once its request has been answered.
 pub(super) enum Become {
@@ -183,13 +184,20 @@ impl Exchange {
         // Whatever ends this: an unredeemed handle does not stay behind.
         let _withdrawn = Withdrawn { gateway: &self.gateway, handle: &handle };
         let mut report = None;
-        if self.gateway.settings.decide {
+        let evidence = if self.gateway.settings.decides() {
             match self.decide(&going, &load, handle.clone()).await {
                 Ok(permitted) => report = Some(permitted),
                 Err(reason) => return self.denied(going, &reason),
             }
+            self.signature(&going)
         } else {
-            let Ok(value) = HeaderValue::from_str(&handle) else { return internal() };
+            if !self.assured(&going.call).await {
+                return self.unasked(&going.call);
+            }
+            Some(handle.clone())
+        };
+        if let Some(evidence) = evidence {
+            let Ok(value) = HeaderValue::from_str(&evidence) else { return internal() };
             going.headers.insert(HeaderName::from_static("x-wharfinger-gateway"), value);
         }
         let body = match load {
@@ -220,6 +228,35 @@ impl Exchange {
         }
     }
 
+    /// What a plugin in another process is shown, where there is one.
+    fn signature(&self, going: &Going) -> Option<String> {
+        let Behind { key, sources, secret, .. } = &self.gateway.behind;
+        let Holder::Known(attested) = &self.holder else { return None };
+        let call = SignedCall { id: going.ticket.id, time: (sources.now)(), nonce: secret() };
+        key.as_ref()?.sign(attested, going.method.as_str(), &going.call.target, call)
+    }
+
+    /// Whether the daemon is known to ask for decisions; before the first call to it, it is tried with a ping.
+    ///
+    /// A daemon that lost its plugin would carry a call out before anybody could notice.
+    async fn assured(&self, call: &Recognised) -> bool {
+        // A ping does nothing, and its answer tells.
+        if self.gateway.assured.load(Ordering::Relaxed) || call.operation == Action::SystemPing {
+            return true;
+        }
+        let ticket = self.ticket("GET", PING, None);
+        let handle = self.gateway.issue(Arc::clone(&ticket));
+        let _withdrawn = Withdrawn { gateway: &self.gateway, handle: &handle };
+        let request = Request::builder().uri(PING).header(HOST, "docker").header(GATEWAY_HEADER, &handle);
+        let Ok(request) = request.body(body::whole("")) else { return false };
+        // A daemon that does not answer is told of by the call itself.
+        let Ok(response) = self.upstream.send(request).await else { return true };
+        drop(Limited::new(response.into_body(), show::SHORT).collect().await);
+        let asked = ticket.verdict().is_some();
+        self.gateway.assured.store(asked, Ordering::Relaxed);
+        asked
+    }
+
     /// A denial, as the daemon would tell it.
     fn denied(&self, going: Going, reason: &str) -> Response<Body> {
         let status = StatusCode::FORBIDDEN;
@@ -248,6 +285,8 @@ impl Exchange {
 
     fn unanswered(&self, problem: &UpstreamError) -> Response<Body> {
         count(&self.gateway.counters.unanswered);
+        // It may come back as another daemon.
+        self.gateway.assured.store(false, Ordering::Relaxed);
         warn!(%problem, "a call was not answered");
         let message = match problem {
             UpstreamError::Connect { .. } => {
@@ -274,11 +313,12 @@ impl Exchange {
         let Some(verdict) = going.ticket.verdict() else {
             // Errors are told before anybody is asked; a success that nobody decided on is a daemon without its plugin.
             return if status.is_client_error() || status.is_server_error() {
-                passed(response, report)
+                show::passed(response, report)
             } else {
                 self.unasked(&going.call)
             };
         };
+        self.gateway.assured.store(true, Ordering::Relaxed);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             count(&self.gateway.counters.upgraded);
             let daemon = hyper::upgrade::on(&mut response);
@@ -294,15 +334,16 @@ impl Exchange {
             && going.upgrade.is_some()
             && going.call.operation == Action::BuildSession
         {
-            let reason = denial(response).await;
+            let reason = show::denial(response).await;
             return self.no_session(going, &reason).unwrap_or_else(internal);
         }
-        viewed(plan, response, report).await
+        show::viewed(plan, response, report).await
     }
 
     /// Fails closed: whatever the daemon has done, it is not used any further without decisions.
     fn unasked(&self, call: &Recognised) -> Response<Body> {
         count(&self.gateway.counters.unasked);
+        self.gateway.assured.store(false, Ordering::Relaxed);
         error!(operation = call.operation.name(), "the daemon carried out a call without asking wharfinger");
         answer::error(
             StatusCode::BAD_GATEWAY,
@@ -339,80 +380,4 @@ fn request(going: &Going, body: Body) -> Option<Request<Body>> {
 
 fn internal() -> Response<Body> {
     answer::error(StatusCode::INTERNAL_SERVER_ERROR, "wharfinger failed on this call; its log says where")
-}
-
-fn passed(response: Response<Incoming>, report: Option<Report>) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    answer::without_hops(&mut head.headers);
-    Response::from_parts(head, reported(body::passed(body), report))
-}
-
-/// The body whose end is the end of the call.
-fn reported(body: Body, report: Option<Report>) -> Body {
-    match report {
-        Some(report) => body::keeping(body, report),
-        None => body,
-    }
-}
-
-/// The sentence of the daemon's error, or what there is in its place.
-async fn denial(response: Response<Incoming>) -> String {
-    #[derive(serde::Deserialize)]
-    struct Told {
-        message: String,
-    }
-    let body = Limited::new(response.into_body(), DENIAL_LIMIT).collect().await;
-    let bytes = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    serde_json::from_slice::<Told>(&bytes)
-        .map_or_else(|_| "you may not build here".to_owned(), |told| told.message)
-}
-
-async fn viewed(plan: Plan, response: Response<Incoming>, report: Option<Report>) -> Response<Body> {
-    match plan {
-        // Nobody learns the ID of something new before it is known whose it is.
-        Plan::Pass if report.is_some() && response.status() == StatusCode::CREATED => {
-            viewed_whole(DENIAL_LIMIT, Box::new(Ok), response, report).await
-        }
-        Plan::Pass => passed(response, report),
-        Plan::Hidden(message) => {
-            // Read to its end, so that the connection stays good.
-            drop(Limited::new(response.into_body(), DENIAL_LIMIT).collect().await);
-            answer::error(StatusCode::NOT_FOUND, &message)
-        }
-        Plan::Lines(change) => {
-            let (mut head, body) = response.into_parts();
-            answer::without_hops(&mut head.headers);
-            head.headers.remove(CONTENT_LENGTH);
-            Response::from_parts(head, reported(body::lines(body, change), report))
-        }
-        Plan::Whole { limit, change } => viewed_whole(limit, change, response, report).await,
-    }
-}
-
-async fn viewed_whole(
-    limit: usize,
-    change: view::Whole,
-    response: Response<Incoming>,
-    report: Option<Report>,
-) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    answer::without_hops(&mut head.headers);
-    let bytes: Bytes = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        // Fail closed: what cannot be looked at whole is not shown.
-        Err(error) => {
-            warn!(%error, "an answer of the daemon could not be read whole");
-            return answer::error(
-                StatusCode::BAD_GATEWAY,
-                "the daemon's answer broke off, or is too long to be filtered; ask for less of it",
-            );
-        }
-    };
-    if let Some(report) = report {
-        report.now(&bytes).await;
-    }
-    match change(bytes) {
-        Ok(bytes) => answer::with_body(head, bytes),
-        Err(error) => answer::error(StatusCode::BAD_GATEWAY, &error.to_string()),
-    }
 }

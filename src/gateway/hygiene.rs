@@ -9,14 +9,23 @@ use hyper::{HeaderMap, Method, StatusCode, Version};
 
 use crate::authz::Action;
 use crate::engine::{self, Body, Recognised, Refusal, RefusalCode};
-use crate::identity::TOKEN_HEADER;
+use crate::identity::{TOKEN_HEADER, WHOAMI_HEADER};
 
 /// Headers that begin so, whatever the case and with `_` for `-`, say who asks: a client cannot.
 const OURS: &str = "x-wharfinger-";
 
 /// Headers that may be there more than once, because nobody reads only the first or only the last of them.
-const REPEATABLE: &[&str] =
-    &["accept", "accept-encoding", "accept-language", "cookie", "via", "forwarded", "x-forwarded-for"];
+const REPEATABLE: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cookie",
+    "forwarded",
+    "via",
+    // What a build's session offers, one line for each.
+    "x-docker-expose-session-grpc-method",
+    "x-forwarded-for",
+];
 
 /// What `Connection` may say; a header named there would be taken away on the way.
 const CONNECTION_WORDS: &[&str] = &["close", "keep-alive", "upgrade", "te"];
@@ -211,9 +220,10 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// Whether a header says who asks; of these a client's token alone is let through, as evidence.
+/// Whether a header says who asks; of these a client's token is let through, as evidence, and the question who it is.
 fn is_ours(name: &HeaderName) -> bool {
-    name.as_str().replace('_', "-").starts_with(OURS) && !name.as_str().eq_ignore_ascii_case(TOKEN_HEADER)
+    name.as_str().replace('_', "-").starts_with(OURS)
+        && ![TOKEN_HEADER, WHOAMI_HEADER].iter().any(|ours| name.as_str().eq_ignore_ascii_case(ours))
 }
 
 fn bad(status: StatusCode, message: impl AsRef<str>) -> Unclean {
@@ -223,4 +233,184 @@ fn bad(status: StatusCode, message: impl AsRef<str>) -> Unclean {
 /// Whether a value of this header may be shown to the plugin: dockerd shows it none of these.
 pub(super) fn is_credential(name: &HeaderName) -> bool {
     name == AUTHORIZATION || matches!(name.as_str(), "x-registry-auth" | "x-registry-config")
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn refused(method: &str, target: &str, headers: &[(&str, &str)]) -> (u16, &'static str) {
+        match check(&head(method, target, headers)) {
+            Err(unclean) => (unclean.status.as_u16(), unclean.refusal.code.name()),
+            Ok(clean) => panic!("{method} {target} {headers:?}: {clean:?}"),
+        }
+    }
+
+    /// The names of the headers that go on.
+    fn kept(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<String> {
+        let clean = check(&head(method, target, headers)).unwrap();
+        let mut names: Vec<String> = clean.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_plain_call_goes_on_in_its_one_spelling() {
+        let clean = check(&head("GET", "/v1.41/%63ontainers/json?all=1", &[("host", "x")])).unwrap();
+        assert_eq!(clean.call.target, "/v1.41/containers/json?all=1");
+        assert_eq!(clean.call.operation, Action::ContainerList);
+        assert!(clean.headers.is_empty());
+        assert_eq!(clean.upgrade, None);
+    }
+
+    #[test]
+    fn what_is_no_plain_http_1_1_is_refused() {
+        let mut old = head("GET", "/_ping", &[]);
+        for version in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_2] {
+            old.version = version;
+            assert_eq!(check(&old).unwrap_err().status, 505);
+        }
+        assert_eq!(refused("CONNECT", "x:1", &[]), (400, "transport"));
+        assert_eq!(refused("GET", "http://x/v1.41/info", &[]), (400, "transport"));
+        assert_eq!(refused("OPTIONS", "*", &[]), (400, "transport"));
+        assert_eq!(refused("GET", "/v1.41/../info", &[]), (400, "uri-ambiguous"));
+        assert_eq!(refused("GET", "/v1.41/nosuch", &[]), (404, "unclassified"));
+        assert_eq!(refused("TRACE", "/_ping", &[]), (404, "unclassified"));
+    }
+
+    #[test]
+    fn who_asks_is_not_the_clients_to_say_in_any_spelling() {
+        let claims = [
+            ("X-Wharfinger-Gateway", "1"),
+            ("x_wharfinger_gateway", "1"),
+            ("X-Wharfinger_User", "root"),
+            ("x-wharfinger-", "1"),
+            ("X-WHARFINGER-SELF", "1"),
+            ("x_wharfinger_token", "a.b.c"),
+            ("X-Wharfinger-Token", "a.b.c"),
+            ("X-Other", "1"),
+        ];
+        assert_eq!(kept("GET", "/_ping", &claims), ["x-other", "x-wharfinger-token"]);
+    }
+
+    #[test]
+    fn a_header_that_two_readers_could_read_differently_is_refused() {
+        for name in [
+            "content-type",
+            "content-length",
+            "x-wharfinger-token",
+            "x-registry-auth",
+            "x-other",
+            "host",
+            "upgrade",
+        ] {
+            assert_eq!(
+                refused("POST", "/v1.41/containers/create", &[(name, "1"), (name, "1")]),
+                (400, "transport"),
+                "{name}"
+            );
+        }
+        assert_eq!(kept("GET", "/_ping", &[("accept", "a"), ("accept", "b")]), ["accept"]);
+        for coding in ["gzip, chunked", "identity", "chunked, chunked", "xchunked"] {
+            assert_eq!(
+                refused("POST", "/v1.41/build", &[("transfer-encoding", coding)]),
+                (400, "transport"),
+                "{coding}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_header_is_taken_away_by_naming_it_in_another() {
+        for words in ["x-wharfinger-token", "close, content-type", "upgrade, http2-settings", "\u{e9}"] {
+            assert_eq!(refused("GET", "/_ping", &[("connection", words)]), (400, "transport"), "{words}");
+        }
+        let hops = [
+            ("connection", "Keep-Alive, TE"),
+            ("keep-alive", "1"),
+            ("te", "trailers"),
+            ("trailer", "x"),
+            ("proxy-connection", "1"),
+            ("proxy-authorization", "1"),
+            ("expect", "100-continue"),
+            ("host", "x"),
+        ];
+        assert_eq!(kept("GET", "/_ping", &hops), Vec::<String>::new());
+    }
+
+    #[test]
+    fn forms_and_grpc_are_refused_and_a_type_of_nothing_is_dropped() {
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "Multipart/Form-Data; boundary=x",
+            "text/plain, multipart/x",
+            "\u{130}",
+        ] {
+            let headers = [("content-type", kind), ("content-length", "3")];
+            assert_eq!(refused("POST", "/v1.41/build", &headers), (415, "body-form"), "{kind}");
+            assert_eq!(refused("POST", "/v1.41/build", &headers[..1]), (415, "body-form"), "{kind}");
+        }
+        assert_eq!(
+            refused("POST", "/v1.41/build", &[("content-type", "application/grpc+proto")]),
+            (415, "transport")
+        );
+        let nothing = [("content-type", "application/x-www-form-urlencoded"), ("content-length", "0")];
+        assert_eq!(kept("POST", "/v1.41/containers/x/start", &nothing), Vec::<String>::new());
+        assert_eq!(kept("POST", "/v1.41/build", &[("content-type", "application/x-tar")]), ["content-type"]);
+    }
+
+    #[test]
+    fn a_connection_becomes_another_only_where_the_daemon_means_it() {
+        let asked = |protocol: &'static str| [("connection", "Upgrade"), ("upgrade", protocol)];
+        for (target, protocol) in [
+            ("/v1.41/containers/x/attach?stdin=1", "tcp"),
+            ("/v1.41/exec/x/start", "TCP"),
+            ("/v1.41/session", "h2c"),
+            ("/grpc", "h2c"),
+        ] {
+            let clean = check(&head("POST", target, &asked(protocol))).unwrap();
+            assert_eq!(clean.upgrade.unwrap(), protocol);
+        }
+        for (method, target, protocol) in [
+            ("GET", "/v1.41/info", "h2c"),
+            ("POST", "/v1.41/containers/x/attach", "h2c"),
+            ("POST", "/v1.41/exec/x/start", "websocket"),
+            ("POST", "/grpc", "tcp"),
+            ("POST", "/v1.41/containers/create", "tcp"),
+        ] {
+            assert_eq!(refused(method, target, &asked(protocol)), (400, "transport"), "{target} {protocol}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_needs_the_connection_for_itself_must_ask_for_it() {
+        for target in ["/v1.41/containers/x/attach?stream=1&stdin=1", "/v1.41/session", "/grpc"] {
+            assert_eq!(refused("POST", target, &[]), (400, "transport"), "{target}");
+            assert_eq!(refused("POST", target, &[("upgrade", "tcp")]), (400, "transport"), "{target}");
+        }
+        for target in [
+            "/v1.41/containers/x/attach?stdout=1",
+            "/v1.41/containers/x/attach?stdin=0",
+            "/v1.41/exec/x/start",
+        ] {
+            assert_eq!(check(&head("POST", target, &[])).unwrap().upgrade, None, "{target}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_of_what_is_a_stream() {
+        assert_eq!(limit(Body::Archive), None);
+        assert_eq!(limit(Body::Empty), Some(0));
+        assert_eq!(limit(Body::Json), Some(4 << 20));
+    }
 }

@@ -11,6 +11,7 @@ mod hygiene;
 mod names;
 mod peer;
 mod settings;
+mod show;
 mod splice;
 mod upstream;
 pub mod view;
@@ -19,7 +20,7 @@ mod wire;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use self::view::Views;
 use crate::audit::DecisionId;
 use crate::identity::Attested;
 use crate::inventory::Inventory;
-use crate::plugin::{Handler, Holder, Sources, Ticket, Tickets};
+use crate::plugin::{Handler, Holder, Key, Sources, Ticket, Tickets};
 
 /// What stands behind the gateway.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Behind {
     pub sources: Sources,
     /// Gives sixteen bytes that nobody can foresee.
     pub secret: fn() -> [u8; 16],
+    /// What calls are signed with for a plugin in another process.
+    pub key: Option<Key>,
 }
 
 /// Everything that the gateway works with.
@@ -64,6 +67,8 @@ pub struct Gateway {
     names: Names,
     counters: Arc<Counters>,
     open: Mutex<HashMap<u32, usize>>,
+    /// Whether the daemon was seen to ask for decisions.
+    assured: AtomicBool,
 }
 
 impl Gateway {
@@ -76,7 +81,15 @@ impl Gateway {
             settings.name_deadline,
         );
         let views = Views { inventory: Arc::clone(&behind.inventory) };
-        Self { settings, behind, views, names, counters, open: Mutex::default() }
+        Self {
+            settings,
+            behind,
+            views,
+            names,
+            counters,
+            open: Mutex::default(),
+            assured: AtomicBool::new(false),
+        }
     }
 
     /// Puts a ticket out, and returns its handle.

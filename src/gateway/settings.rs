@@ -20,6 +20,9 @@ pub struct Settings {
     pub docker_socket: Option<PathBuf>,
     /// Whether the gateway asks for the decision itself, for a daemon that has no authorization plugins (Podman).
     pub decide: bool,
+    /// The key that a plugin in another process has as well. The gateway then decides first, and signs what it sends
+    /// on, for the plugin to decide again; `None` means the plugin of this process.
+    pub key_file: Option<PathBuf>,
     /// The longest that the host may take to say what a uid is called.
     #[serde(with = "crate::config::duration")]
     pub name_deadline: Duration,
@@ -56,6 +59,13 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
+impl Settings {
+    /// Whether this process decides before it sends a call on, and so has no plugin of its own.
+    pub const fn decides(&self) -> bool {
+        self.decide || self.key_file.is_some()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -64,9 +74,10 @@ impl Default for Settings {
             group: None,
             docker_socket: None,
             decide: false,
+            key_file: None,
             name_deadline: Duration::from_secs(2),
             name_ttl: Duration::from_mins(1),
-            idle: Duration::from_mins(1),
+            idle: Duration::from_mins(5),
             connections: 4096,
             connections_per_user: 2048,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{How, Identified, IdentityError, jwt, tls};
+use super::{How, Identified, IdentityError, check_name, jwt, tls};
 
 /// The header by which a call of the gateway's is known; clients never get one through the gateway.
 pub const GATEWAY_HEADER: &str = "X-Wharfinger-Gateway";
@@ -18,6 +18,15 @@ pub struct Attested {
     pub login_uid: Option<u32>,
     /// The process that connected, for the record only: the number may be another's by now.
     pub pid: Option<i32>,
+}
+
+impl Attested {
+    /// The same under the name by which policies know users of the gateway.
+    pub(super) fn prefixed(&self, prefix: &str) -> Result<Self, IdentityError> {
+        let user = format!("{prefix}{}", self.user);
+        check_name(&user).map_err(|error| IdentityError::Name { what: "user name of the host", error })?;
+        Ok(Self { user, ..self.clone() })
+    }
 }
 
 impl fmt::Display for Attested {
@@ -99,6 +108,14 @@ mod tests {
             error.to_string(),
             "the gateway names `alice` and the token names `root`; use one of them"
         );
+    }
+
+    #[test]
+    fn a_prefix_keeps_users_of_the_host_apart_from_those_of_other_evidence() {
+        let named = alice().prefixed("host:").unwrap();
+        assert_eq!(with(&named, None, None).unwrap().user.as_deref(), Some("host:alice"));
+        assert!(with(&named, None, Some(token("alice"))).is_err());
+        assert!(Attested { user: "x".repeat(255), ..alice() }.prefixed("host:").is_err());
     }
 
     #[test]

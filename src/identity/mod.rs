@@ -12,7 +12,7 @@ pub use attested::{Attested, GATEWAY_HEADER};
 pub use error::{IdentityError, SettingsError};
 pub use jwt::{Issued, LOCAL_ALGORITHM, Local, TokenError};
 pub use name::{MAX_BYTES, NameError, check as check_name};
-pub use settings::{CertificateField, JwtSettings, Settings, TlsSettings};
+pub use settings::{CertificateField, GatewayEvidence, JwtSettings, Settings, TlsSettings};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +25,9 @@ use tracing::{info, warn};
 
 /// The header that carries a token; dockerd hides `Authorization` from plugins.
 pub const TOKEN_HEADER: &str = "X-Wharfinger-Token";
+
+/// The header by which somebody asks who they are here; it is no evidence of anything.
+pub const WHOAMI_HEADER: &str = "X-Wharfinger-Whoami";
 
 /// Headers that begin so (in any case, `_` for `-`) are ours: one that is not known is bad evidence.
 const OUR_HEADERS: &str = "x-wharfinger-";
@@ -153,6 +156,7 @@ impl Identifier {
 
     fn made(settings: Settings, local: Option<Local>) -> Result<Self, SettingsError> {
         tls::check(&settings.tls)?;
+        check_prefix("identity.gateway.user_prefix", &settings.gateway.user_prefix)?;
         let issuers = jwt::Issuers::load(&settings.jwt, local)?;
         let issuing = ArcSwap::from_pointee(ca::Issuing::load(&settings.tls)?);
         Ok(Self(Arc::new(Inner { settings, issuers, issuing })))
@@ -176,6 +180,11 @@ impl Identifier {
             ((), ()) = async { tokio::join!(self.0.issuers.keep(now), self.watch_lists()) } => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
+    }
+
+    /// Fetches the keys of all issuers once; what came of it, for each issuer whose keys are fetched.
+    pub async fn fetch(&self, now: jiff::Timestamp) -> Vec<(String, Result<(), String>)> {
+        self.0.issuers.fetch(now).await
     }
 
     /// Lists are replaced by a timer, far from anybody who would ask for a reload.
@@ -236,7 +245,8 @@ impl Identifier {
             Some(token) => Some(self.0.issuers.read(token, now)?),
         };
         if let Some(attested) = evidence.attested {
-            return attested::with(attested, certificate, token);
+            let named = attested.prefixed(&self.0.settings.gateway.user_prefix)?;
+            return attested::with(&named, certificate, token);
         }
         match (certificate, token) {
             (None, None) => {
@@ -254,6 +264,14 @@ impl Identifier {
             (Some(certificate), Some(token)) => both(certificate, token),
         }
     }
+}
+
+/// Refuses a prefix that could never be part of a good name.
+fn check_prefix(setting: &str, prefix: &str) -> Result<(), SettingsError> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    check_name(&format!("{prefix}x")).map_err(|error| SettingsError::new(setting, error.to_string()))
 }
 
 /// A certificate and a token that name the same user; which of two users would be meant is nobody's guess.
@@ -280,7 +298,7 @@ fn token(headers: &BTreeMap<String, String>, attested: bool) -> Result<Option<&s
         if !folded.starts_with(OUR_HEADERS) {
             continue;
         }
-        if attested && name == GATEWAY_HEADER {
+        if (attested && name == GATEWAY_HEADER) || name.eq_ignore_ascii_case(WHOAMI_HEADER) {
             continue;
         }
         // A second spelling of the header could be the one that somebody else reads.
@@ -323,6 +341,9 @@ mod tests {
         for name in ["X-Wharfinger-User", "x-wharfinger-", "X_wharfinger_token", "X-Wharfinger_token"] {
             assert_eq!(identify(&[(name, "alice")]), Err(IdentityError::Header(name.to_owned())));
         }
+        assert_eq!(identify(&[("X-Wharfinger-Whoami", "1")]).map(|identified| identified.user), Ok(None));
+        let spelt = identify(&[("X_Wharfinger_Whoami", "1")]);
+        assert_eq!(spelt, Err(IdentityError::Header("X_Wharfinger_Whoami".to_owned())));
         assert_eq!(
             identify(&[("X-Wharfinger-Token", "a"), ("x-wharfinger-token", "b")]),
             Err(IdentityError::Header("x-wharfinger-token".to_owned()))

@@ -10,10 +10,20 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Users of the gateway's socket.
+    pub gateway: GatewayEvidence,
     /// Client certificates.
     pub tls: TlsSettings,
     /// Trusted issuers of tokens; none means that a token is refused.
     pub jwt: Vec<JwtSettings>,
+}
+
+/// How a user of the gateway's socket is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayEvidence {
+    /// Put in front of the name that the host has for the uid, such as `host:`.
+    pub user_prefix: String,
 }
 
 /// How a client certificate names its user.

@@ -9,7 +9,9 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use x509_parser::x509::AttributeTypeAndValue;
 
 use super::ca::Issuing;
-use super::{CertificateField, Evidence, IdentityError, SettingsError, TlsSettings, check_name};
+use super::{
+    CertificateField, Evidence, IdentityError, SettingsError, TlsSettings, check_name, check_prefix,
+};
 
 /// dockerd's word for "the client gave a certificate" (moby `daemon/server/middleware/authorization.go`).
 const METHOD: &str = "TLS";
@@ -24,10 +26,7 @@ pub(super) struct Named {
 
 /// Refuses prefixes and groups that could never be part of a good name.
 pub(super) fn check(settings: &TlsSettings) -> Result<(), SettingsError> {
-    if !settings.user_prefix.is_empty() {
-        check_name(&format!("{}x", settings.user_prefix))
-            .map_err(|error| SettingsError::new("identity.tls.user_prefix", error.to_string()))?;
-    }
+    check_prefix("identity.tls.user_prefix", &settings.user_prefix)?;
     for group in settings.unit_groups.values() {
         check_name(group).map_err(|error| {
             let group = group.escape_debug();

@@ -474,6 +474,25 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn who_asks_who_they_are_is_told_in_place_of_the_version_and_in_place_of_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let handler = handler(&directory, epoch);
+        let asking = |uri: &str| {
+            let mut asking = question("GET", uri);
+            asking.request_headers.insert("X-Wharfinger-Whoami".to_owned(), "1".to_owned());
+            asking
+        };
+        let told = json(&handler.request(asking("/v1.41/version")).await);
+        assert_eq!(told["Allow"], false);
+        let message = told["Msg"].as_str().unwrap();
+        let expected = "you are anonymous; groups: none; roles: public; known by: anonymous [";
+        assert!(message.starts_with(expected), "{message}");
+        assert_eq!(json(&handler.request(asking("/_ping")).await), serde_json::json!({"Allow": true}));
+        let denied = json(&handler.request(asking("/v1.41/containers/json")).await);
+        assert!(denied["Msg"].as_str().unwrap().starts_with("anonymous may not container.list"), "{denied}");
+    }
+
+    #[tokio::test]
     async fn the_report_of_an_end_is_acknowledged_whatever_it_says() {
         let directory = tempfile::tempdir().unwrap();
         let handler = handler(&directory, epoch);

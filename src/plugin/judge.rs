@@ -10,9 +10,12 @@ use crate::authz::{Action, Cause, Decision, Denial, Subject};
 use crate::directory::{Directory, DirectoryError};
 use crate::engine::{self, ApiVersion, Call, Classified, Door, Refusal};
 use crate::hostfs::HostFs;
-use crate::identity::{Evidence, GATEWAY_HEADER, Identified, Identifier};
+use crate::identity::{Evidence, GATEWAY_HEADER, Identified, Identifier, WHOAMI_HEADER};
 use crate::inventory::{Expected, Inventory};
 use crate::policy::{Loaded, Store};
+
+/// The code of a call that only asks who asks.
+const WHOAMI: &str = "whoami";
 
 /// The code of a call whose host paths could not be followed.
 const HOST_PATH: &str = "host-path";
@@ -131,6 +134,10 @@ impl Judge {
             }
         };
         judged.roles = policy.index.roles_of(&judged.subject);
+        if judged.operation == Some(Action::SystemVersion) && asks_who(question) {
+            judged.decision = deny(Cause::Refused(WHOAMI), who(&judged));
+            return judged;
+        }
         match read {
             Ok(mut classified) => {
                 let (subject, needed) = (&judged.subject, &mut classified.requirements);
@@ -150,6 +157,17 @@ impl Judge {
         }
         judged
     }
+}
+
+fn asks_who(question: &Question) -> bool {
+    question.request_headers.keys().any(|name| name.eq_ignore_ascii_case(WHOAMI_HEADER))
+}
+
+/// What somebody is told who asks who they are: in place of dockerd's version, since a plugin cannot answer but no.
+fn who(judged: &Judged) -> String {
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let (groups, roles) = (list(&judged.subject.groups), list(&judged.roles));
+    format!("you are {}; groups: {groups}; roles: {roles}; known by: {}", judged.subject, judged.how)
 }
 
 /// Reads the call, from whichever door it was seen; what the gateway refuses is not read again.

@@ -9,6 +9,7 @@ mod judge;
 mod message;
 mod server;
 mod settings;
+mod signature;
 mod ticket;
 pub mod wire;
 
@@ -18,4 +19,5 @@ pub use handler::{Handler, Sources};
 pub use judge::Judge;
 pub use server::{QUESTION_LIMIT, serve};
 pub use settings::{NAME, SOCKET, Settings};
+pub use signature::{Call as SignedCall, Key, KeyError};
 pub use ticket::{Holder, Ticket, Tickets, Verdict};

@@ -22,6 +22,8 @@ pub struct Settings {
     /// Calls of an older API version are refused.
     #[serde(deserialize_with = "api_version")]
     pub minimum_api_version: ApiVersion,
+    /// The key of a gateway in another process, whose calls are then believed to be its users'; `None` believes none.
+    pub gateway_key_file: Option<PathBuf>,
 }
 
 fn api_version<'de, D: Deserializer<'de>>(from: D) -> Result<ApiVersion, D::Error> {
@@ -49,6 +51,7 @@ impl Default for Settings {
             socket: PathBuf::from(SOCKET),
             deadline: Duration::from_secs(5),
             minimum_api_version: ApiVersion::OLDEST,
+            gateway_key_file: None,
         }
     }
 }

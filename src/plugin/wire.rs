@@ -120,7 +120,9 @@ impl Answer {
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let decoded = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
+    let not_base64 =
+        |error| serde::de::Error::custom(format_args!("a body is not in standard base64: {error}"));
+    let decoded = STANDARD.decode(text).map_err(not_base64)?;
     Ok((!decoded.is_empty()).then_some(decoded))
 }
 

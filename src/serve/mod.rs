@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 pub use self::reload::Reload;
 use self::socket::Access;
 pub use self::socket::{Inherited, SocketError};
-use self::users::{Door, Users};
+use self::users::Users;
 use crate::admin::Admin;
 use crate::audit::Trail;
 use crate::config::Config;
@@ -31,8 +33,16 @@ use crate::plugin::{Counters, Gate, Handler, Judge, Tickets};
 use crate::policy::Store;
 use crate::token::Tokens;
 
+/// Everybody on this host may log in; the kernel says who tries.
+const EVERYBODY: Access = Access { mode: 0o666, group: None };
+
 /// How long answers under way may take once a stop was asked for; a question itself has a shorter deadline.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
+
+/// Whether a gateway could be served with these settings; `daemon` is the raw socket unless they name another.
+pub fn check_gateway(settings: &crate::gateway::Settings, daemon: &Path) -> Result<(), SocketError> {
+    users::access(settings, settings.docker_socket.as_deref().unwrap_or(daemon)).map(drop)
+}
 
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -52,6 +62,11 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the directory `{}`", directory.display()))
 }
 
+fn open_trail(audit: &crate::config::AuditConfig) -> anyhow::Result<Trail> {
+    let settings = crate::audit::Settings::new(&audit.database, rim::stamp());
+    Trail::open(crate::audit::Settings { deadline: audit.deadline, ..settings }).context("audit trail")
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
@@ -64,13 +79,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
     let tokens = Arc::new(tokens.context("tokens")?);
     let identifier = Identifier::with_local(config.identity, tokens.local()).context("identity")?;
-    let trail = Arc::new(
-        Trail::open(crate::audit::Settings {
-            deadline: config.audit.deadline,
-            ..crate::audit::Settings::new(&config.audit.database, rim::stamp())
-        })
-        .context("audit trail")?,
-    );
+    let trail = Arc::new(open_trail(&config.audit)?);
     let counters = Arc::new(Counters::default());
     let raw_socket = config.inventory.docker_socket.clone();
     let inventory = Arc::new(
@@ -88,25 +97,34 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tickets = Arc::new(Tickets::default());
     let handler =
         Handler::new(config.plugin.clone(), judge, Arc::clone(&trail), sources, Arc::clone(&counters))
-            .behind(Gate { tickets: Arc::clone(&tickets) });
+            .behind(Gate::new(Arc::clone(&tickets), users::key(config.plugin.gateway_key_file.as_deref())?));
     let handler = Arc::new(handler);
     let reload = Reload::new(Arc::clone(&policy), Arc::clone(&directory), identifier.clone());
     // A gateway that decides has no plugin behind it, and a plugin nobody who asks it.
-    let alone = config.gateway.as_ref().is_some_and(|gateway| gateway.decide);
-    let mut listen = |path: &Path| socket::listen(path, Access::OWNER, &mut inherited);
-    let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket)?) };
-    let admin_socket = listen(&config.admin.socket)?;
-    let door = config.gateway.map(|gateway| Door::open(gateway, raw_socket, &mut inherited)).transpose()?;
-    let users = door.map(|door| {
-        let (handler, inventory) = (Arc::clone(&handler), Arc::clone(&inventory));
-        let behind =
-            Behind { daemon: door.daemon(), handler, tickets, inventory, sources, secret: rim::secret };
-        door.serve(behind)
-    });
+    let alone = config.gateway.as_ref().is_some_and(crate::gateway::Settings::decides);
+    let mut listen = |path: &Path, access| socket::listen(path, access, &mut inherited);
+    let plugin_socket = if alone { None } else { Some(listen(&config.plugin.socket, Access::OWNER)?) };
+    let admin_socket = listen(&config.admin.socket, Access::OWNER)?;
+    let login_socket = match &*directory {
+        Directory::Ldap(_) => Some(listen(&config.login.socket, EVERYBODY)?),
+        // Nobody could check a password.
+        Directory::Open | Directory::File(_) | Directory::Nss(_) => None,
+    };
+    let behind = Behind {
+        daemon: raw_socket,
+        handler: Arc::clone(&handler),
+        tickets,
+        inventory: Arc::clone(&inventory),
+        sources,
+        secret: rim::secret,
+        key: None,
+    };
+    let users = Users::start(config.gateway, behind, &mut inherited)?;
     let admin = Admin {
         policy: Arc::clone(&policy),
         trail: Arc::clone(&trail),
         database: config.audit.database,
+        directory: Arc::clone(&directory),
         counters,
         gateway: users.as_ref().map(Users::counters),
         inventory: Arc::clone(&inventory),
@@ -117,6 +135,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         random: sources.random,
     };
 
+    let has_logins = login_socket.is_some();
     let (stop, stopping) = watch::channel(false);
     let (plugin_listens, plugin_stops) = (plugin_socket.is_some(), stopping.clone());
     let plugin = tokio::spawn(async move {
@@ -124,6 +143,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             crate::plugin::serve(socket, handler, plugin_stops).await;
         }
     });
+    let logins = start_logins(login_socket, &admin, &stopping);
     let admin = tokio::spawn(crate::admin::serve(admin_socket, admin, stopping.clone()));
     let keys = stopping.clone();
     let keys = tokio::spawn(async move { identifier.keep(sources.now, keys).await });
@@ -139,21 +159,43 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     // Nobody listens any more only if both have ended already.
     stop.send(true).ok();
+    let servers = [Some(plugin), Some(admin), Some(sweeper), Some(keys), logins];
+    ended(servers.into_iter().flatten().collect(), &trail).await;
+    if plugin_listens {
+        socket::remove(&config.plugin.socket);
+    }
+    socket::remove(&config.admin.socket);
+    if has_logins {
+        socket::remove(&config.login.socket);
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Answers logins, where there is a socket for them.
+fn start_logins(
+    socket: Option<UnixListener>,
+    admin: &Admin,
+    stopping: &watch::Receiver<bool>,
+) -> Option<JoinHandle<()>> {
+    let serve = |socket| crate::admin::serve_logins(socket, admin.clone(), stopping.clone());
+    socket.map(serve).map(tokio::spawn)
+}
+
+/// Waits for the last answers, and for their records.
+async fn ended(servers: Vec<JoinHandle<()>>, trail: &Trail) {
+    let all = async {
+        for server in servers {
+            // One that panicked has ended too.
+            drop(server.await);
+        }
+    };
     // A client that never reads its export must not keep the sockets from a successor.
-    if tokio::time::timeout(LAST_ANSWERS, async { (plugin.await, admin.await, sweeper.await, keys.await) })
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
         warn!("some connections did not end in {} s and are cut", LAST_ANSWERS.as_secs());
     }
     // What a hung disk still holds was never answered with an allow.
     if tokio::time::timeout(LAST_ANSWERS, trail.close()).await.is_err() {
         warn!("the trail could not be closed in {} s", LAST_ANSWERS.as_secs());
     }
-    if plugin_listens {
-        socket::remove(&config.plugin.socket);
-    }
-    socket::remove(&config.admin.socket);
-    info!("stopped");
-    Ok(())
 }

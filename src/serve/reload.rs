@@ -44,6 +44,12 @@ impl Reload {
         Ok(version)
     }
 
+    /// Forgets everything that the directory said.
+    pub(super) fn flush_directory(&self) {
+        let forgotten = self.directory.flush(None);
+        info!(forgotten, "directory answers flushed");
+    }
+
     /// For the admin interface, which does not know how things are wired.
     pub(super) fn as_action(&self) -> crate::admin::ReloadAction {
         let reload = self.clone();

@@ -18,6 +18,12 @@ pub enum SocketError {
     /// A file that is no socket; it is left alone.
     #[error("`{0}` exists and is not a socket: move it away, or set another path in the config")]
     NotASocket(PathBuf),
+    /// It would call itself.
+    #[error(
+        "`gateway.socket` and the daemon's own socket are both `{0}`: move dockerd to another, and name that in \
+         `inventory.docker_socket`"
+    )]
+    TheDaemons(PathBuf),
     /// No such group.
     #[error("this host has no group `{0}`: make it (`groupadd {0}`), or set another `group` in `[gateway]`")]
     NoGroup(String),

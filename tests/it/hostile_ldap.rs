@@ -84,6 +84,16 @@ async fn a_silent_server_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_byte_by_byte_is_given_up() {
+    let server = Hostile::searching(|request| {
+        let user = entry(request.id, "uid=alice", &[("uid", &["alice"])]);
+        Reply::Drip([user, done(request.id, 0)].concat())
+    });
+    let soon = directory_with(&server, "allow_cleartext = true\n", "2s");
+    assert_eq!(reason_of(&soon).await, "the server did not answer in time");
+}
+
+#[tokio::test]
 async fn half_a_message_is_no_answer() {
     let server = Hostile::searching(|request| {
         let whole = entry(request.id, "uid=alice", &[("uid", &["alice"])]);

@@ -330,15 +330,18 @@ async fn a_server_killed_in_the_middle_gives_whole_answers_or_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_thousand_users_at_once_are_all_answered() {
+async fn three_thousand_of_ten_thousand_users_at_once_are_all_answered() {
     let mut tree = Tree::empty();
-    for number in 0..3000 {
-        tree.user(&format!("uid=u{number},ou=people"), &format!("u{number}"), &[]);
+    let users: Vec<String> = (0..10_000).map(|number| format!("uid=u{number},ou=people")).collect();
+    for (number, dn) in users.iter().enumerate() {
+        tree.user(dn, &format!("u{number}"), &[]);
     }
-    tree.group("some", &["uid=u7,ou=people", "uid=u2999,ou=people"]);
+    tree.group("some", &[&users[7], &users[2999]]);
+    tree.group("everybody", &users.iter().map(String::as_str).collect::<Vec<_>>());
     let server = Slapd::start_with(&tree, "");
     let settings = server.settings(Way::Ldaps).replace("'40s'", "'120s'");
     let directory = Arc::new(directory(&settings));
+    let started = std::time::Instant::now();
     let calls: Vec<_> = (0..3000)
         .map(|number| {
             let directory = Arc::clone(&directory);
@@ -346,9 +349,14 @@ async fn three_thousand_users_at_once_are_all_answered() {
         })
         .collect();
     for (number, call) in calls.into_iter().enumerate() {
-        let groups: &[&str] = if number == 7 || number == 2999 { &["some"] } else { &[] };
+        let groups: &[&str] =
+            if number == 7 || number == 2999 { &["everybody", "some"] } else { &["everybody"] };
         assert_eq!(call.await.unwrap(), found(&format!("u{number}"), groups));
     }
+    println!(
+        "| 3,000 of 10,000 users at once, none of them known | let in, all: {} ms |",
+        started.elapsed().as_millis()
+    );
 }
 
 #[test]

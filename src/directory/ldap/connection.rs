@@ -146,6 +146,11 @@ impl Connection {
             && self.opened.elapsed() < MAX_AGE
     }
 
+    /// How long it has been in use, and for how many searches.
+    pub(super) fn use_so_far(&self) -> (Duration, u32) {
+        (self.opened.elapsed(), self.searches.load(Ordering::Relaxed))
+    }
+
     /// Takes it from use; look-ups that are under way may end on it.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);

@@ -146,8 +146,12 @@ async fn inbound<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
             library.write_all(message).await.map_err(|error| error.to_string())?;
             buffer.drain(..whole);
         }
-        if server.read_buf(&mut buffer).await.map_err(|error| error.to_string())? == 0 {
-            return Ok(());
+        match server.read_buf(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Without TLS's own goodbye, which a server that is killed does not say.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error.to_string()),
         }
     }
 }

@@ -34,8 +34,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::cache::{Cache, Limits};
-use super::{Canonical, DirectoryError, Explained, Looked, Now, Password, Refused, SettingsError};
+use super::cache::{Cache, Limits, MAX_NAMES};
+use super::{
+    Canonical, DirectoryError, DirectoryStatus, Explained, Looked, Now, Password, Refused, SettingsError,
+};
 use attempts::Attempts;
 use connection::Connection;
 use lookup::{Asking, Trace};
@@ -148,8 +150,16 @@ impl LdapDirectory {
         Ok(())
     }
 
-    pub(super) fn flush(&self, user: Option<&str>) {
-        self.cache.flush(user);
+    pub(super) fn flush(&self, user: Option<&str>) -> usize {
+        self.cache.flush(user)
+    }
+
+    /// How servers, service account and cache are doing.
+    pub(super) fn status(&self) -> DirectoryStatus {
+        let ldap = self.ldap.load();
+        let (servers, account_refused) = ldap.pool.status();
+        let kind = format!("ldap ({})", ldap.profile.preset);
+        DirectoryStatus { kind, servers, account_refused, cache: Some(self.cache.status()) }
     }
 }
 
@@ -184,6 +194,7 @@ fn limits(settings: &LdapSettings) -> Result<Limits, SettingsError> {
         grace: settings.stale_grace,
         call_deadline: settings.call_deadline,
         max_entries: settings.max_entries,
+        max_names: MAX_NAMES,
     })
 }
 
@@ -278,7 +289,7 @@ impl Ldap {
     ) -> Result<(T, usize), DirectoryError> {
         let closed = |_| unavailable("the daemon is shutting down");
         let _slot = self.slots.acquire().await.map_err(closed)?;
-        let mut last = None;
+        let (mut last, mut lost) = (None, None);
         // Each server once, and once more for a connection that had grown stale.
         for _ in 0..=self.pool.servers() {
             let connection = match self.pool.connection().await {
@@ -289,9 +300,10 @@ impl Ldap {
                 Ok(answer) => return Ok((answer, connection.server)),
                 Err(Failure::Answer(error)) => return Err(error),
                 Err(Failure::Account(reason)) => return Err(DirectoryError::Unavailable(reason)),
+                // Why there is no new connection says more than how the old one ended.
                 Err(Failure::Lost(reason)) => {
                     connection.retire();
-                    last = Some(reason);
+                    lost = Some(reason);
                 }
                 Err(Failure::Server(reason)) => {
                     connection.retire();
@@ -300,7 +312,7 @@ impl Ldap {
                 }
             }
         }
-        Err(DirectoryError::Unavailable(last.unwrap_or_else(|| "no server answers".to_owned())))
+        Err(DirectoryError::Unavailable(last.or(lost).unwrap_or_else(|| "no server answers".to_owned())))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::connection::{Account, Connection, password};
 use super::server::{Server, Way};
 use super::{Failure, LdapSettings, tls};
-use crate::directory::SettingsError;
+use crate::directory::{ServerState, ServerStatus, SettingsError};
 
 /// A server that failed is tried after the others for so long.
 const REST: Duration = Duration::from_secs(30);
@@ -75,6 +75,34 @@ impl Pool {
     /// The server's URL, as configured.
     pub(super) fn url(&self, index: usize) -> String {
         self.servers.get(index).map(|server| server.url.clone()).unwrap_or_default()
+    }
+
+    /// How each server is doing, in the configured order, and why the service account is refused if it is.
+    pub(super) fn status(&self) -> (Vec<ServerStatus>, Option<String>) {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Held while somebody connects, which must not keep the administrator waiting.
+        let state = self.state.try_lock().ok();
+        let current = state.as_ref().and_then(|state| state.current.as_ref());
+        let refused = state.as_ref().and_then(|state| state.refused.as_ref());
+        let told = self.servers.iter().enumerate().map(|(index, server)| {
+            let resting = failed.get(index).copied().flatten().map(|at| REST.saturating_sub(at.elapsed()));
+            let used = current.filter(|connection| connection.server == index && connection.is_usable());
+            let resting = resting.filter(|left| !left.is_zero()).map(|left| left.as_secs() + 1);
+            let (age, searches) = used.map(|connection| connection.use_so_far()).unzip();
+            ServerStatus {
+                url: server.url.clone(),
+                state: match (&state, used, resting) {
+                    (_, Some(_), _) => ServerState::InUse,
+                    (None, _, _) => ServerState::Connecting,
+                    (Some(_), None, Some(_)) => ServerState::Resting,
+                    (Some(_), None, None) => ServerState::Idle,
+                },
+                resting_seconds: resting,
+                connected_seconds: age.map(|age| age.as_secs()),
+                searches,
+            }
+        });
+        (told.collect(), refused.map(|(_, _, reason)| reason.clone()))
     }
 
     /// Puts the server behind the others for a while.

@@ -2,8 +2,8 @@
 
 use super::names;
 use super::needs::Needs;
-use super::shapes::{text, texts};
-use super::table::{fields, invalid};
+use super::shapes::{number, text, text_map, texts};
+use super::table::{elsewhere, fields, invalid};
 use crate::authz::Action;
 use crate::engine::Refusal;
 use crate::engine::json::{Fields, Json};
@@ -15,24 +15,26 @@ fields! {
     }
 }
 
-/// moby `network.EndpointSettings`; what the daemon fills in itself is harmless but for the network's ID.
-const ENDPOINT: &[&str] = &[
-    "IPAMConfig",
-    "Links",
-    "Aliases",
-    "MacAddress",
-    "DriverOpts",
-    "GwPriority",
-    "NetworkID",
-    "EndpointID",
-    "Gateway",
-    "IPAddress",
-    "IPPrefixLen",
-    "IPv6Gateway",
-    "GlobalIPv6Address",
-    "GlobalIPv6PrefixLen",
-    "DNSNames",
-];
+fields! {
+    /// moby `network.EndpointSettings`; of what the daemon fills in itself, the network's ID counts.
+    ENDPOINT {
+        "IPAMConfig"          elsewhere;
+        "Links"               links;
+        "Aliases"             texts;
+        "MacAddress"          text;
+        "DriverOpts"          text_map;
+        "GwPriority"          number;
+        "NetworkID"           text;
+        "EndpointID"          text;
+        "Gateway"             text;
+        "IPAddress"           text;
+        "IPPrefixLen"         number;
+        "IPv6Gateway"         text;
+        "GlobalIPv6Address"   text;
+        "GlobalIPv6PrefixLen" number;
+        "DNSNames"            texts;
+    }
+}
 
 fields! {
     /// moby `network.EndpointIPAMConfig`, each field being an address that is asked for.
@@ -80,7 +82,7 @@ pub(super) fn links(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Resul
 /// The network that the daemon joins in place of the one that is named: where the settings have an
 /// ID, or another name, in the place of one, that is what it looks for.
 pub(super) fn instead_of<'a>(name: &str, settings: &'a Json, path: &str) -> Result<Option<&'a str>, Refusal> {
-    let id = settings.as_fields(path, ENDPOINT)?.text("NetworkID")?;
+    let id = settings.as_fields(path, ENDPOINT.names)?.text("NetworkID")?;
     let asked = !id.is_empty() && !matches!(name, "default" | "bridge" | "host" | "none");
     Ok(asked.then_some(id))
 }
@@ -95,7 +97,7 @@ fn endpoints(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), R
 
 /// Adds what a container asks for on the network of that name.
 pub(super) fn endpoint(needs: &mut Needs, name: &str, settings: &Json, path: &str) -> Result<(), Refusal> {
-    let endpoint = settings.as_fields(path, ENDPOINT)?;
+    let endpoint = settings.as_fields(path, ENDPOINT.names)?;
     needs.note_unknown(&endpoint);
     let instead = instead_of(name, settings, path)?;
     network(needs, instead.unwrap_or_default());
@@ -109,8 +111,8 @@ pub(super) fn endpoint(needs: &mut Needs, name: &str, settings: &Json, path: &st
     if !endpoint.texts("Aliases")?.is_empty() || !endpoint.texts("DNSNames")?.is_empty() {
         needs.add(Action::HostNetworkAlias, network);
     }
-    links(needs, &endpoint, "Links")?;
-    for (option, _) in endpoint.map("DriverOpts")?.entries() {
+    ENDPOINT.read_known(needs, &endpoint)?;
+    for (option, _) in endpoint.text_map("DriverOpts")? {
         needs.add(Action::HostNetworkOption, option);
     }
     Ok(())

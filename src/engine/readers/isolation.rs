@@ -123,7 +123,7 @@ fn namespace(
 
 /// `Sysctls`, one requirement a kernel parameter, with dots for slashes.
 pub(super) fn sysctls(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
-    for (key, _) in fields.map(name)?.entries() {
+    for (key, _) in fields.text_map(name)? {
         let key = key.replace('/', ".");
         if key.split('.').any(str::is_empty) {
             return Err(invalid(&fields.path_of(name), "a map of kernel parameters"));
@@ -144,7 +144,7 @@ pub(super) fn runtime(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Res
 
 /// `Annotations`, which runtimes act upon; the values stay out of the record.
 pub(super) fn annotations(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
-    for (key, _) in fields.map(name)?.entries() {
+    for (key, _) in fields.text_map(name)? {
         needs.add(Action::HostAnnotation, key);
     }
     Ok(())

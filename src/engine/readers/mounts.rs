@@ -3,8 +3,8 @@
 use super::driver_options;
 use super::names;
 use super::needs::Needs;
-use super::shapes::{flag, number, text, text_lists, text_map};
-use super::table::{fields, invalid};
+use super::shapes::{flag, nothing, number, structs, text, text_lists, text_map};
+use super::table::{elsewhere, fields, invalid};
 use crate::authz::{Action, Resource};
 use crate::engine::json::Fields;
 use crate::engine::{Refusal, hostpath};
@@ -84,23 +84,27 @@ fn propagation(needs: &mut Needs, source: &str, mode: &str) -> Result<(), Refusa
     }
 }
 
-const MOUNT: &[&str] = &[
-    "Type",
-    "Source",
-    "Target",
-    "ReadOnly",
-    "Consistency",
-    "BindOptions",
-    "VolumeOptions",
-    "TmpfsOptions",
-    "ImageOptions",
-    "ClusterOptions",
-];
-
-const BIND_OPTIONS: &[&str] =
-    &["Propagation", "NonRecursive", "CreateMountpoint", "ReadOnlyNonRecursive", "ReadOnlyForceRecursive"];
-
 fields! {
+    /// moby `mount.Mount`.
+    MOUNT {
+        "Type"           elsewhere;
+        "Source"         elsewhere;
+        "Target"         text;
+        "ReadOnly"       elsewhere;
+        "Consistency"    text;
+        "BindOptions"    bind_options;
+        "VolumeOptions"  volume_options;
+        "TmpfsOptions"   tmpfs_options;
+        "ImageOptions"   image_options;
+        "ClusterOptions" nothing;
+    }
+    BIND_OPTIONS {
+        "Propagation"            elsewhere;
+        "NonRecursive"           flag;
+        "CreateMountpoint"       flag;
+        "ReadOnlyNonRecursive"   flag;
+        "ReadOnlyForceRecursive" flag;
+    }
     VOLUME_OPTIONS {
         "NoCopy"       flag;
         "Labels"       text_map;
@@ -115,24 +119,24 @@ fields! {
     IMAGE_OPTIONS {
         "Subpath" text;
     }
-    CLUSTER_OPTIONS {
-    }
+}
+
+structs! {
+    bind_options   read_within BIND_OPTIONS;
+    volume_options read_within VOLUME_OPTIONS;
+    tmpfs_options  read_within TMPFS_OPTIONS;
+    image_options  read_within IMAGE_OPTIONS;
 }
 
 /// `Mounts` of a container's `HostConfig` and of a service's `ContainerSpec`.
 pub(super) fn mounts(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
-    fields.each(name, MOUNT)?.iter().try_for_each(|mount| one_mount(needs, mount))
+    fields.each(name, MOUNT.names)?.iter().try_for_each(|mount| one_mount(needs, mount))
 }
 
 fn one_mount(needs: &mut Needs, mount: &Fields<'_>) -> Result<(), Refusal> {
-    needs.note_unknown(mount);
+    MOUNT.read_fields(needs, mount)?;
     let source = mount.text("Source")?;
-    let bind = mount.within("BindOptions", BIND_OPTIONS)?;
-    needs.note_unknown(&bind);
-    VOLUME_OPTIONS.read_within(needs, mount, "VolumeOptions")?;
-    TMPFS_OPTIONS.read_within(needs, mount, "TmpfsOptions")?;
-    IMAGE_OPTIONS.read_within(needs, mount, "ImageOptions")?;
-    CLUSTER_OPTIONS.read_within(needs, mount, "ClusterOptions")?;
+    let bind = mount.within("BindOptions", BIND_OPTIONS.names)?;
     // Services fold the type's case and take an empty one for a bind; containers know neither,
     // so the broader reading serves for both.
     match mount.text("Type")?.to_uppercase().as_str() {

@@ -30,7 +30,17 @@ fields! {
 }
 
 const IPAM: &[&str] = &["Driver", "Options", "Config"];
-const IPAM_CONFIG: &[&str] = &["Subnet", "IPRange", "Gateway", "AuxiliaryAddresses", "AuxAddress"];
+
+fields! {
+    /// moby `network.IPAMConfig`, each field being an address that is asked for.
+    IPAM_CONFIG {
+        "Subnet"             text;
+        "IPRange"            text;
+        "Gateway"            text;
+        "AuxiliaryAddresses" text_map;
+        "AuxAddress"         text_map;
+    }
+}
 
 /// Options that only shape what is inside the network.
 const HARMLESS_OPTIONS: &[&str] = &[
@@ -67,7 +77,9 @@ pub(in crate::engine) fn connect(request: &Request<'_>) -> Result<Needs, Refusal
 
 /// `POST /networks/{id}/disconnect`.
 pub(in crate::engine) fn disconnect(request: &Request<'_>) -> Result<Needs, Refusal> {
-    both(request, &request.body.as_fields("", &["Container", "Force"])?)
+    let fields = request.body.as_fields("", &["Container", "Force"])?;
+    fields.flag("Force")?;
+    both(request, &fields)
 }
 
 /// The operation on the network and on the container.
@@ -107,7 +119,7 @@ fn config_from(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(),
 }
 
 fn options(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
-    for (option, _) in fields.map(name)?.entries() {
+    for (option, _) in fields.text_map(name)? {
         if !HARMLESS_OPTIONS.contains(&option) {
             needs.add(Action::HostNetworkOption, option);
         }
@@ -122,12 +134,13 @@ fn ipam(needs: &mut Needs, network: &str, ipam: &Fields<'_>) -> Result<(), Refus
         "" | "default" => {}
         other => needs.add(Action::PluginUse, other),
     }
-    for (option, _) in ipam.map("Options")?.entries() {
+    for (option, _) in ipam.text_map("Options")? {
         needs.add(Action::HostNetworkOption, format!("ipam/{option}"));
     }
-    for config in ipam.each("Config", IPAM_CONFIG)? {
+    for config in ipam.each("Config", IPAM_CONFIG.names)? {
         needs.note_unknown(&config);
-        if IPAM_CONFIG.iter().any(|field| !config.get(field).is_zero()) {
+        IPAM_CONFIG.read_known(needs, &config)?;
+        if IPAM_CONFIG.names.iter().any(|field| !config.get(field).is_zero()) {
             needs.add(Action::HostNetworkAddress, network);
         }
     }

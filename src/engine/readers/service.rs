@@ -149,7 +149,7 @@ fn networks(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Re
         if !attachment.texts("Aliases")?.is_empty() {
             needs.add(Action::HostNetworkAlias, target);
         }
-        for (option, _) in attachment.map("DriverOpts")?.entries() {
+        for (option, _) in attachment.text_map("DriverOpts")? {
             needs.add(Action::HostNetworkOption, option);
         }
     }

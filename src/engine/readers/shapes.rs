@@ -59,9 +59,12 @@ pub(super) fn text_map(_: &mut Needs, fields: &Fields<'_>, name: &str) -> Result
 }
 
 /// A map whose keys say it all, such as ports that are exposed.
-pub(super) fn set(_: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
+pub(super) fn set(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     let path = fields.path_of(name);
-    fields.map(name)?.entries().try_for_each(|(_, value)| value.as_object(&path).map(drop))
+    for (_, value) in fields.map(name)?.entries() {
+        needs.note_unknown(&value.as_fields(&path, NOTHING.names)?);
+    }
+    Ok(())
 }
 
 /// Go writes numbers of 64 bits with and without a sign.
@@ -78,14 +81,15 @@ fn whole(value: &Json, path: &str) -> Result<(), Refusal> {
 macro_rules! structs {
     ($($reader:ident $how:ident $table:ident;)*) => {$(
         pub(super) fn $reader(
-            needs: &mut Needs,
-            fields: &Fields<'_>,
+            needs: &mut $crate::engine::readers::needs::Needs,
+            fields: &$crate::engine::json::Fields<'_>,
             name: &str,
-        ) -> Result<(), Refusal> {
+        ) -> Result<(), $crate::engine::Refusal> {
             $table.$how(needs, fields, name)
         }
     )*};
 }
+pub(super) use structs;
 
 structs! {
     healthcheck     read_within HEALTHCHECK;

@@ -1,7 +1,7 @@
 //! Volumes: what a driver is told is a mount that happens when a container starts.
 
 use super::needs::Needs;
-use super::shapes::{access_mode, capacity, text, topologies};
+use super::shapes::{access_mode, capacity, text, text_map, topologies};
 use super::table::fields;
 use super::{Request, driver_options};
 use crate::authz::Action;
@@ -31,6 +31,7 @@ pub(in crate::engine) fn create(request: &Request<'_>) -> Result<Needs, Refusal>
     let volume = request.body.as_fields("", VOLUME)?;
     let mut needs = request.needs(volume.text("Name")?);
     needs.note_unknown(&volume);
+    text_map(&mut needs, &volume, "Labels")?;
     driver_options::volume(&mut needs, volume.text("Driver")?, &volume.text_map("DriverOpts")?)?;
     cluster_volume(&mut needs, &volume, "ClusterVolumeSpec")?;
     Ok(needs)

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::object::Object;
-use super::{Named, TokenError, check_prefix};
-use crate::identity::{JwtSettings, MAX_BYTES as MAX_NAME, SettingsError, check_name};
+use super::{Named, TokenError};
+use crate::identity::{JwtSettings, MAX_BYTES as MAX_NAME, SettingsError, check_name, check_prefix};
 
 /// How far clocks may differ, in seconds.
 const LEEWAY: i64 = 30;

@@ -20,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 
-use super::{JwtSettings, SettingsError, check_name};
+use super::{JwtSettings, SettingsError};
 use cache::{Cache, Known};
 use claims::Rules;
 use denied::Denied;
@@ -157,6 +157,15 @@ impl Issuers {
         }
     }
 
+    /// Fetches the keys of every issuer that has any to fetch; what came of it, by issuer.
+    pub(super) async fn fetch(&self, now: jiff::Timestamp) -> Vec<(String, Result<(), String>)> {
+        let mut fetched = Vec::new();
+        for issuer in self.all.iter().filter(|issuer| issuer.ring.is_fetched()) {
+            fetched.push((issuer.rules.issuer().to_owned(), issuer.ring.fetch(now).await.map(drop)));
+        }
+        fetched
+    }
+
     /// Keeps fetched keys fresh, for ever.
     pub(super) async fn keep(&self, now: fn() -> jiff::Timestamp) {
         let mut tasks: tokio::task::JoinSet<()> =
@@ -203,12 +212,4 @@ fn header_of(header: &Object) -> Result<(&str, Option<&str>), TokenError> {
         Some(_) => Some(header.text("kid").ok_or(TokenError::Header)?),
     };
     Ok((header.text("alg").ok_or(TokenError::Header)?, kid))
-}
-
-/// Refuses a prefix that could never be part of a good name.
-fn check_prefix(setting: &str, prefix: &str) -> Result<(), SettingsError> {
-    if prefix.is_empty() {
-        return Ok(());
-    }
-    check_name(&format!("{prefix}x")).map_err(|error| SettingsError::new(setting, error.to_string()))
 }

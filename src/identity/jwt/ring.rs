@@ -90,6 +90,14 @@ impl Keyring {
         }
     }
 
+    /// Whether the keys come over the network.
+    pub(super) const fn is_fetched(&self) -> bool {
+        match self.source {
+            Source::File(_) => false,
+            Source::Address(..) | Source::Discovery(..) => true,
+        }
+    }
+
     /// Another number for every set of keys.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::SeqCst)
@@ -119,7 +127,7 @@ impl Keyring {
     ///
     /// However many calls ask, one fetch is under way at a time, and one in 30 seconds at most.
     pub(super) async fn refetch(self: &Arc<Self>, now: Timestamp) -> bool {
-        if matches!(self.source, Source::File(_)) {
+        if !self.is_fetched() {
             return false;
         }
         let (ring, seen) = (Arc::clone(self), self.version());
@@ -142,7 +150,7 @@ impl Keyring {
 
     /// Fetches the keys now and whenever they are due, for ever; keys of a file are never due.
     pub(super) async fn keep(self: Arc<Self>, now: fn() -> Timestamp) {
-        if matches!(self.source, Source::File(_)) {
+        if !self.is_fetched() {
             return;
         }
         let mut pause = RETRY.0;

@@ -1,8 +1,10 @@
 //! End to end: the real docker command line, a real dockerd, the program as built, the shipped policy.
 
+mod certificate;
 mod directory;
 mod failing;
 mod gateway;
+mod login;
 mod names;
 mod ownership;
 mod paths;

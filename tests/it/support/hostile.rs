@@ -38,6 +38,8 @@ pub(crate) enum Reply {
     SendAndClose(Vec<u8>),
     /// Sends the bytes again and again, as long as they are taken.
     Forever(Vec<u8>),
+    /// Sends the bytes one by one, each after a while.
+    Drip(Vec<u8>),
     /// Says nothing, and takes what comes.
     Silence,
 }
@@ -142,6 +144,12 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&Request) -> Reply) -> Option<()
             Reply::Forever(bytes) => loop {
                 stream.write_all(&bytes).ok()?;
             },
+            Reply::Drip(bytes) => {
+                for byte in bytes {
+                    std::thread::sleep(std::time::Duration::from_millis(200));
+                    stream.write_all(&[byte]).ok()?;
+                }
+            }
             Reply::Silence => {}
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod gateway;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod process;
+pub(crate) mod provider;
 pub(crate) mod samba;
 pub(crate) mod slapd;
 pub(crate) mod stub;

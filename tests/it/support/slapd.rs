@@ -33,6 +33,8 @@ pub(crate) struct Slapd {
     process: Option<Child>,
     port: u16,
     tls_port: u16,
+    /// Another network namespace, by a process in it, and the server's address there.
+    far: Option<(u32, &'static str)>,
 }
 
 impl Slapd {
@@ -48,6 +50,16 @@ impl Slapd {
 
     /// A server with a certificate that the test makes.
     pub(crate) fn start_as(tree: &Tree, config: &str, certificate: impl FnOnce(&Ca) -> Pair) -> Self {
+        Self::start_at(None, tree, config, certificate)
+    }
+
+    /// The same in the network namespace of that process, on that address.
+    pub(crate) fn start_at(
+        far: Option<(u32, &'static str)>,
+        tree: &Tree,
+        config: &str,
+        certificate: impl FnOnce(&Ca) -> Pair,
+    ) -> Self {
         let dir = tempfile::Builder::new().prefix("wf-slapd-").tempdir().unwrap();
         let ca = Ca::new(dir.path(), "ca");
         let pair = certificate(&ca);
@@ -56,7 +68,7 @@ impl Slapd {
         std::fs::write(dir.path().join("password"), format!("{READER_PASSWORD}\n")).unwrap();
         std::fs::write(dir.path().join("tree.ldif"), tree.ldif()).unwrap();
         std::fs::write(dir.path().join("slapd.conf"), conf(dir.path(), &pair, &ca.file(), config)).unwrap();
-        let mut server = Self { dir, ca, process: None, port: free_port(), tls_port: free_port() };
+        let mut server = Self { dir, ca, process: None, port: free_port(), tls_port: free_port(), far };
         server.load();
         server.run();
         server
@@ -81,8 +93,8 @@ impl Slapd {
     /// The server's URL for that way.
     pub(crate) fn url(&self, way: Way) -> String {
         match way {
-            Way::Cleartext | Way::StartTls => format!("ldap://localhost:{}", self.port),
-            Way::Ldaps => format!("ldaps://localhost:{}", self.tls_port),
+            Way::Cleartext | Way::StartTls => format!("ldap://{}:{}", self.host("localhost"), self.port),
+            Way::Ldaps => format!("ldaps://{}:{}", self.host("localhost"), self.tls_port),
             Way::Ldapi => format!("ldapi://{}", self.socket().display().to_string().replace('/', "%2F")),
         }
     }
@@ -126,15 +138,20 @@ impl Slapd {
         let socket = self.socket();
         drop(std::fs::remove_file(&socket));
         let urls = format!(
-            "ldap://127.0.0.1:{} ldaps://127.0.0.1:{} {}",
+            "ldap://{host}:{} ldaps://{host}:{} {}",
             self.port,
             self.tls_port,
-            self.url(Way::Ldapi)
+            self.url(Way::Ldapi),
+            host = self.host("127.0.0.1"),
         );
         let log = self.dir.path().join("slapd.log");
         // Without a fork it stays our child; with the signal it ends however the test ends.
-        let mut process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
+        let mut process = Command::new("setpriv");
+        process.args(["--pdeathsig", "KILL"]);
+        if let Some((pid, _)) = self.far {
+            process.args(["nsenter", "--net", "--target", &pid.to_string()]);
+        }
+        let mut process = process
             .arg(program("slapd"))
             .args(["-d", "0", "-h", &urls, "-f"])
             .arg(self.dir.path().join("slapd.conf"))
@@ -153,6 +170,10 @@ impl Slapd {
             said,
         );
         self.process = Some(process);
+    }
+
+    fn host(&self, near: &'static str) -> &'static str {
+        self.far.map_or(near, |(_, address)| address)
     }
 
     fn socket(&self) -> PathBuf {

@@ -53,7 +53,12 @@ impl Wharfinger {
 
     /// The same, with these sections in the configuration, in place of the default ones.
     pub(crate) fn start_with(ground: &Ground, sections: &str) -> Self {
-        let dir = ground.path().to_owned();
+        Self::start_in(ground.path(), &ground.plugin_socket(), "", sections)
+    }
+
+    /// The same, with its files in `dir`, and with further keys of `[plugin]`.
+    pub(crate) fn start_in(dir: &Path, plugin: &Path, keys: &str, sections: &str) -> Self {
+        let dir = dir.to_owned();
         let mut sections = sections.to_owned();
         // The default of each section that the test is not about; names are looked up on the private engine.
         if !sections.contains("[directory.") {
@@ -66,9 +71,8 @@ impl Wharfinger {
         }
         // Deadlines that a busy machine keeps.
         let config = format!(
-            "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n[admin]\nsocket = {admin:?}\n\
+            "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n{keys}[admin]\nsocket = {admin:?}\n\
              [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n{sections}",
-            plugin = ground.plugin_socket(),
             admin = dir.join("admin.sock"),
             trail = dir.join("audit.db"),
         );

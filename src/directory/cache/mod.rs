@@ -4,6 +4,8 @@
 //! where the directory cannot be asked does an old answer serve on, marked as stale, until [`Limits::grace`]
 //! is over; "no such user" and "refused" count at once, and are never stale.
 
+mod tally;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,10 +17,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{DirectoryError, Looked};
+pub use tally::CacheStatus;
+use tally::Tally;
 
 /// After a failure, this long passes until the next question: while the directory is down, for all users
 /// together, and otherwise for the user whose answer was not whole.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Once the directory answers again, users with old answers are asked for over so long, each at a moment of its
+/// own, and not all at once.
+const RECOVERY: Duration = Duration::from_secs(5);
 
 /// A directory's answer.
 type Answer = Result<Looked, DirectoryError>;
@@ -42,7 +50,12 @@ pub(super) struct Limits {
     pub(super) call_deadline: Duration,
     /// The largest number of users.
     pub(super) max_entries: usize,
+    /// The largest number of group names in all answers together.
+    pub(super) max_names: usize,
 }
+
+/// How many group names are kept, unless it is to be another number; with 24 letters each they take some 50 MiB.
+pub(super) const MAX_NAMES: usize = 1_000_000;
 
 /// The cache; clones are the same one.
 #[derive(Clone)]
@@ -52,6 +65,7 @@ struct Shared {
     limits: Limits,
     source: Source,
     clock: Clock,
+    tally: Tally,
     state: Mutex<State>,
 }
 
@@ -61,6 +75,10 @@ struct State {
     entries: HashMap<String, Entry>,
     /// Set from the first failure to the next answer.
     down: Option<Down>,
+    /// Somebody waited in vain, and the directory has not answered since: who has an old answer need not wait.
+    slow: bool,
+    /// When it was last found to be up again.
+    recovered: Option<Duration>,
     /// How many questions were asked.
     flights: u64,
     /// Answers to questions up to this number are not fresh any more.
@@ -117,7 +135,7 @@ impl std::fmt::Debug for Cache {
 impl Cache {
     /// A cache in front of the source.
     pub(super) fn new(limits: Limits, source: Source, clock: Clock) -> Self {
-        Self(Arc::new(Shared { limits, source, clock, state: Mutex::default() }))
+        Self(Arc::new(Shared { limits, source, clock, tally: Tally::default(), state: Mutex::default() }))
     }
 
     /// The process's own monotonic clock.
@@ -132,9 +150,19 @@ impl Cache {
     /// What the directory says, or [`DirectoryError::Unavailable`].
     pub(super) async fn groups(&self, user: &str) -> Answer {
         let mut flight = match self.known(user) {
-            Known::Now(answer) => return answer,
+            Known::Now(answer) => {
+                self.0.tally.at_once(&answer);
+                return answer;
+            }
             Known::Soon(flight) => flight,
         };
+        let answer = self.awaited(user, &mut flight).await;
+        self.0.tally.waited(&answer);
+        answer
+    }
+
+    /// The answer to a question that is under way, or the old one where there is none in time.
+    async fn awaited(&self, user: &str, flight: &mut Flight) -> Answer {
         let landed = timeout(self.0.limits.call_deadline, flight.answer.wait_for(Option::is_some)).await;
         let error = match landed {
             Ok(Ok(answer)) => match answer.clone() {
@@ -143,15 +171,38 @@ impl Cache {
                 None => DirectoryError::Unavailable("the look-up gave no answer".to_owned()),
             },
             Ok(Err(_)) => DirectoryError::Unavailable("the look-up ended without an answer".to_owned()),
-            Err(_) => late(),
+            Err(_) => {
+                self.0.lock().slow = true;
+                late()
+            }
         };
         let now = (self.0.clock)();
         self.0.stale(self.0.lock().entries.get(user), now, error)
     }
 
-    /// Forgets the user, under whatever name it was asked for, or everybody.
-    pub(super) fn flush(&self, user: Option<&str>) {
+    /// What is in the cache, and what it did so far.
+    pub(super) fn status(&self) -> CacheStatus {
+        let now = (self.0.clock)();
+        let state = self.0.lock();
+        let known = || {
+            let told = state.entries.values().filter_map(|entry| entry.told.as_ref());
+            told.filter_map(|told| Some((told.answer.as_ref().ok()?, told.at)))
+        };
+        let oldest = known().map(|(_, at)| now.saturating_sub(at)).max();
+        CacheStatus {
+            users: known().count(),
+            others: state.entries.len() - known().count(),
+            names: names(&state.entries),
+            oldest_seconds: oldest.map(|age| age.as_secs()),
+            down: state.down.as_ref().map(|down| down.error.to_string()),
+            ..self.0.tally.status()
+        }
+    }
+
+    /// Forgets the user, under whatever name it was asked for, or everybody; says how many answers that were.
+    pub(super) fn flush(&self, user: Option<&str>) -> usize {
         let mut state = self.0.lock();
+        let before = state.entries.len();
         match user {
             None => *state = State { flights: state.flights, ..State::default() },
             Some(user) => state.entries.retain(|name, entry| {
@@ -159,6 +210,7 @@ impl Cache {
                 name != user && canonical.is_none_or(|looked| looked.user != user)
             }),
         }
+        before - state.entries.len()
     }
 
     /// Has everybody asked for again. What is known still serves while the directory is down: new settings
@@ -167,6 +219,8 @@ impl Cache {
         let mut state = self.0.lock();
         state.expired = state.flights;
         state.down = None;
+        state.slow = false;
+        state.recovered = None;
         for entry in state.entries.values_mut() {
             entry.trouble = None;
             entry.flight = None;
@@ -189,6 +243,16 @@ impl Cache {
                 drop(self.start(state, user, now));
             }
             return Known::Now(answer);
+        }
+        // Right after an outage, and where somebody waits in vain now, an old answer is better than a queue.
+        let recovers = state.recovered.is_some_and(|at| now < at + moment_of(user, RECOVERY));
+        if (recovers || state.slow)
+            && let Ok(looked) = self.0.stale(entry, now, late())
+        {
+            if !recovers && may_ask {
+                drop(self.start(state, user, now));
+            }
+            return Known::Now(Ok(looked));
         }
         let is_late = |flight: &Flight| now.saturating_sub(flight.started) >= self.0.limits.call_deadline;
         let trouble = match (&flight, entry.and_then(|entry| entry.trouble.as_ref()), &state.down) {
@@ -214,11 +278,15 @@ impl Cache {
 
     /// Asks the directory, in a task of its own that outlives impatient callers.
     fn start(&self, state: &mut State, user: &str, now: Duration) -> Known {
-        if !state.entries.contains_key(user) && !make_room(&mut state.entries, self.0.limits.max_entries) {
+        if !state.entries.contains_key(user)
+            && state.entries.len() >= self.0.limits.max_entries
+            && !self.0.forget_one(&mut state.entries, user)
+        {
             let error = DirectoryError::Unavailable("too many look-ups are under way".to_owned());
             return Known::Now(Err(error));
         }
         state.flights += 1;
+        self.0.tally.asked();
         let (sender, answer) = watch::channel(None);
         let flight = Flight { number: state.flights, started: now, answer };
         let entry = state.entries.entry(user.to_owned()).or_default();
@@ -283,6 +351,9 @@ impl Shared {
     fn land(&self, user: &str, number: u64, answer: &Answer) {
         let now = (self.clock)();
         let mut state = self.lock();
+        self.tally.landed(answer);
+        let was_down = state.down.is_some();
+        state.slow = false;
         state.down = match answer {
             Err(error @ DirectoryError::Unavailable(_)) => Some(Down { error: error.clone(), probed: now }),
             // A server that answers is up, whatever it says about this user.
@@ -291,6 +362,9 @@ impl Shared {
                 None
             }
         };
+        if was_down && state.down.is_none() {
+            state.recovered = Some(now);
+        }
         let is_ours =
             |entry: &&mut Entry| entry.flight.as_ref().is_some_and(|flight| flight.number == number);
         let Some(entry) = state.entries.get_mut(user).filter(is_ours) else { return };
@@ -303,7 +377,26 @@ impl Shared {
                 entry.told = Some(Told { answer: answer.clone(), at: now, number });
             }
         }
+        while names(&state.entries) > self.limits.max_names && self.forget_one(&mut state.entries, user) {}
     }
+
+    /// Makes room for one more: who is unknown goes first, then who was not wanted for longest. Says whether
+    /// there is room, which there is not while everybody is being asked for.
+    fn forget_one(&self, entries: &mut HashMap<String, Entry>, except: &str) -> bool {
+        let is_known = |entry: &Entry| entry.told.as_ref().is_some_and(|told| told.answer.is_ok());
+        let rank = |entry: &Entry| (is_known(entry), entry.used);
+        let idle = entries.iter().filter(|(name, entry)| *name != except && entry.flight().is_none());
+        let oldest = idle.min_by_key(|(_, entry)| rank(entry));
+        let Some(name) = oldest.map(|(name, _)| name.clone()) else { return false };
+        self.tally.forgotten();
+        entries.remove(&name).is_some()
+    }
+}
+
+/// How many group names all answers have.
+fn names(entries: &HashMap<String, Entry>) -> usize {
+    let told = entries.values().filter_map(|entry| entry.told.as_ref());
+    told.filter_map(|told| told.answer.as_ref().ok()).map(|looked| looked.groups.len()).sum()
 }
 
 /// Whether the error says nothing about the user.
@@ -325,27 +418,18 @@ fn late() -> DirectoryError {
     DirectoryError::Unavailable("the directory did not answer in time".to_owned())
 }
 
-/// Makes room for one more: who is unknown goes first, then who was not wanted for longest. Says whether
-/// there is room, which there is not while everybody is being asked for.
-fn make_room(entries: &mut HashMap<String, Entry>, max: usize) -> bool {
-    if entries.len() < max {
-        return true;
-    }
-    let is_known = |entry: &Entry| entry.told.as_ref().is_some_and(|told| told.answer.is_ok());
-    let rank = |entry: &Entry| (is_known(entry), entry.used);
-    let oldest =
-        entries.iter().filter(|(_, entry)| entry.flight().is_none()).min_by_key(|(_, entry)| rank(entry));
-    let Some(name) = oldest.map(|(name, _)| name.clone()) else { return false };
-    entries.remove(&name).is_some()
-}
-
 /// Half of the time to live and up to an eighth more, by the name, so that users who came together are not
 /// asked for together for ever.
 fn refresh_at(user: &str, ttl: Duration) -> Duration {
+    ttl / 2 + moment_of(user, ttl / 8)
+}
+
+/// A moment in the span that is the name's own.
+fn moment_of(user: &str, span: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     user.hash(&mut hasher);
     let part = u32::try_from(hasher.finish() % 64).unwrap_or_default();
-    ttl / 2 + ttl / 8 * part / 64
+    span * part / 64
 }
 
 #[cfg(test)]
@@ -382,6 +466,7 @@ mod tests {
             grace: Duration::from_secs(GRACE),
             call_deadline,
             max_entries,
+            max_names: 100,
         };
         let (queue, clock) = (Arc::clone(&asked), Arc::clone(&seconds));
         let source: Source = Box::new(move |user| {
@@ -615,6 +700,79 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn while_somebody_waits_in_vain_old_answers_serve_at_once_and_the_unknown_are_asked_for() {
+        let bench = bench_with(Duration::from_millis(1), 100);
+        for user in ["alice", "bob"] {
+            assert!(bench.at_once(user).await.is_err());
+            bench.answer(good(user)).await;
+        }
+        bench.pass(TTL);
+        assert_eq!(bench.at_once("alice").await, stale("alice"));
+        // Past the question that hangs already, without waiting for another one.
+        let impatient = bench.cache.known("bob");
+        assert!(matches!(impatient, Known::Now(Ok(Looked { stale: true, .. }))));
+        assert!(matches!(bench.cache.known("carol"), Known::Soon(_)));
+        assert_eq!(bench.questions(), 3);
+        bench.answer(good("alice")).await;
+        bench.answer(good("bob")).await;
+        assert_eq!(bench.at_once("bob").await, good("bob"));
+    }
+
+    #[tokio::test]
+    async fn after_an_outage_old_answers_serve_on_until_each_users_own_moment() {
+        let bench = bench();
+        let users: Vec<String> = (0..64).map(|number| format!("u{number}")).collect();
+        for user in &users {
+            bench.ask(user, good(user)).await.unwrap();
+        }
+        bench.pass(TTL);
+        bench.ask("u0", down()).await.unwrap();
+        bench.pass(1);
+        assert_eq!(bench.at_once("u0").await, stale("u0"));
+        bench.answer(good("u0")).await;
+        let asked_now = |bench: &Bench| {
+            users.iter().skip(1).filter(|user| matches!(bench.cache.known(user), Known::Soon(_))).count()
+        };
+        let first = asked_now(&bench);
+        assert!(first < 16, "{first} at once");
+        bench.pass(RECOVERY.as_secs() / 2);
+        let then = asked_now(&bench);
+        assert!(first < then && then < 63, "{then} half-way");
+        bench.pass(RECOVERY.as_secs());
+        assert_eq!(asked_now(&bench), 63);
+    }
+
+    #[tokio::test]
+    async fn what_it_did_and_what_is_in_it_is_told() {
+        let bench = bench();
+        bench.ask("alice", good("alice")).await.unwrap();
+        bench.at_once("alice").await.unwrap();
+        bench.ask("ghost", Err(DirectoryError::NoSuchUser)).await.unwrap_err();
+        bench.pass(TTL);
+        bench.ask("alice", down()).await.unwrap();
+        bench.at_once("bob").await.unwrap_err();
+        assert_eq!(
+            bench.cache.status(),
+            CacheStatus {
+                users: 1,
+                others: 1,
+                names: 1,
+                oldest_seconds: Some(TTL),
+                down: Some("identity unavailable: down".to_owned()),
+                at_once: 1,
+                waited: 2,
+                stale: 1,
+                unanswered: 1,
+                asked: 3,
+                failed: 1,
+                forgotten: 0,
+            }
+        );
+        assert_eq!(bench.cache.flush(Some("alice")), 1);
+        assert_eq!(bench.cache.flush(None), 1);
+    }
+
+    #[tokio::test]
     async fn a_flush_forgets_a_user_by_any_name_and_what_was_under_way() {
         let bench = bench();
         bench.ask("ALICE", good("alice")).await.unwrap();
@@ -654,7 +812,23 @@ mod tests {
         assert_eq!(bench.at_once("alice").await, good("alice"));
         bench.ask("carol", good("carol")).await.unwrap();
         assert_eq!(bench.at_once("alice").await, good("alice"));
-        assert_eq!(bench.cache.0.lock().entries.len(), 2);
+        assert_eq!((bench.cache.status().users, bench.cache.status().forgotten), (2, 2));
         assert_eq!(bench.questions(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_number_of_group_names_is_bounded() {
+        let bench = bench();
+        let many = |user: &str, count: usize| -> Answer {
+            let groups = (0..count).map(|number| number.to_string()).collect();
+            Ok(Looked { user: user.to_owned(), groups, stale: false })
+        };
+        bench.ask("alice", many("alice", 99)).await.unwrap();
+        bench.pass(1);
+        bench.ask("bob", many("bob", 1)).await.unwrap();
+        assert_eq!((bench.cache.status().users, bench.cache.status().names), (2, 100));
+        bench.pass(1);
+        bench.ask("carol", many("carol", 1)).await.unwrap();
+        assert_eq!((bench.cache.status().users, bench.cache.status().names), (2, 2));
     }
 }
