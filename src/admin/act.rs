@@ -76,6 +76,10 @@ fn decide(who: &Administrator, needed: &Requirement) -> (Decision, Vec<String>) 
 fn permitted(decision: &Decision) -> Result<(), Problem> {
     match decision {
         Decision::Permit(_) => Ok(()),
+        // Fail closed: nothing here is filtered.
+        Decision::PermitInPart(_) => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "this is granted in part only".to_owned()))
+        }
         Decision::Observe(_, denial) | Decision::Deny(denial) => {
             Err(Problem::new(StatusCode::FORBIDDEN, denial.message.clone()))
         }

@@ -82,7 +82,7 @@ const fn sets_status(operation: Action) -> bool {
         | A::SwarmJoin | A::SwarmLeave | A::SwarmUpdate | A::SwarmUnlock | A::NodeUpdate | A::NodeDelete
         | A::ServiceDelete | A::SecretUpdate | A::ConfigUpdate
         // No operations of the Engine API: powers that a body asks for, and our own surface.
-        | A::ContainerJoin | A::ImageUse | A::ImageImportUnchecked | A::BuildUnchecked | A::PluginUse | A::VolumeUse | A::NetworkUse | A::SecretUse
+        | A::ContainerInspectEnv | A::ContainerJoin | A::ImageUse | A::ImageImportUnchecked | A::BuildUnchecked | A::PluginUse | A::VolumeUse | A::NetworkUse | A::SecretUse
         | A::ConfigUse | A::HostPrivileged | A::HostMount | A::HostMountReadonly | A::HostMountSensitive
         | A::HostMountUnguarded | A::HostMountFilesystem | A::HostMountPropagation | A::HostCapability | A::HostDevice
         | A::HostDeviceRule | A::HostDeviceRequest | A::HostSecurity | A::HostUnmask | A::HostNamespace

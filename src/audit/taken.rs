@@ -27,7 +27,9 @@ impl DecisionEntry {
             decision: verdict(decision),
             mode: match decision {
                 authz::Decision::Observe(mode, _) => Some(mode.name().to_owned()),
-                authz::Decision::Permit(_) | authz::Decision::Deny(_) => None,
+                authz::Decision::Permit(_) | authz::Decision::PermitInPart(_) | authz::Decision::Deny(_) => {
+                    None
+                }
             },
             cause: cause.map(|cause| cause.name().to_owned()),
             code: cause.and_then(authz::Cause::code).map(str::to_owned),

@@ -35,6 +35,7 @@ actions! {
     ContainerList        "container.list"         Container "list containers";
     ContainerCreate      "container.create"       Container "create a container";
     ContainerInspect     "container.inspect"      Container "read a container's configuration and state";
+    ContainerInspectEnv  "container.inspect-env"  Container "read environment values and build arguments of containers, images and services";
     ContainerTop         "container.top"          Container "list a container's processes";
     ContainerLogs        "container.logs"         Container "read a container's output";
     ContainerChanges     "container.changes"      Container "list the files a container changed";
@@ -222,6 +223,7 @@ impl Action {
             || matches!(
                 (self, kind),
                 (Self::ImageCommit | Self::NetworkConnect | Self::NetworkDisconnect, Kind::Container)
+                    | (Self::ContainerInspectEnv, Kind::Image | Kind::Service | Kind::Task | Kind::Plugin)
             )
     }
 

@@ -10,6 +10,9 @@ use super::{Effect, Requirement};
 pub enum Decision {
     /// Every requirement is granted; what granted each.
     Permit(Vec<Finding>),
+    /// The same, but a list is granted for some things only: whoever passes the answer on must leave the others out.
+    /// Only [`super::Index::decide_in_part`] gives it.
+    PermitInPart(Vec<Finding>),
     /// Something is missing, denied or wrong.
     Deny(Denial),
     /// A denial would be due, and a permission lets it pass all the same, on record.
@@ -90,7 +93,7 @@ impl Decision {
     /// What decided each requirement.
     pub fn findings(&self) -> &[Finding] {
         match self {
-            Self::Permit(findings) => findings,
+            Self::Permit(findings) | Self::PermitInPart(findings) => findings,
             Self::Deny(denial) | Self::Observe(_, denial) => &denial.findings,
         }
     }
@@ -98,7 +101,7 @@ impl Decision {
     /// The denial, if it is or would be one.
     pub fn denial(&self) -> Option<&Denial> {
         match self {
-            Self::Permit(_) => None,
+            Self::Permit(_) | Self::PermitInPart(_) => None,
             Self::Deny(denial) | Self::Observe(_, denial) => Some(denial),
         }
     }
@@ -106,7 +109,7 @@ impl Decision {
     /// Whether the call goes on.
     pub const fn lets_through(&self) -> bool {
         match self {
-            Self::Permit(_) | Self::Observe(..) => true,
+            Self::Permit(_) | Self::PermitInPart(_) | Self::Observe(..) => true,
             Self::Deny(_) => false,
         }
     }
@@ -114,7 +117,7 @@ impl Decision {
     /// Whether every requirement is granted; what is only observed is not.
     pub const fn is_permit(&self) -> bool {
         match self {
-            Self::Permit(_) => true,
+            Self::Permit(_) | Self::PermitInPart(_) => true,
             Self::Deny(_) | Self::Observe(..) => false,
         }
     }

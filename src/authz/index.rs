@@ -7,7 +7,7 @@ use super::decision::{DecidedBy, Decision, Finding, Mode};
 use super::denial::denial;
 use super::{
     Action, Actions, Awaited, Effect, Permission, Principal, Requirement, Requirements, Rules, RulesError,
-    Subject, awaited,
+    Sight, Subject, awaited,
 };
 
 /// What says how denials are dealt with.
@@ -132,6 +132,37 @@ impl Index {
         }
     }
 
+    /// Decides a call whose answer is filtered before anybody sees it: a list needs no more than some of its kind.
+    ///
+    /// Only for whoever then shows nothing but what [`Index::sight`] lets the subject see.
+    pub fn decide_in_part(&self, subject: &Subject, verb: &str, requirements: &Requirements) -> Decision {
+        let mut denial = match self.decide(subject, verb, requirements) {
+            Decision::Deny(denial) | Decision::Observe(_, denial) => denial,
+            permit @ (Decision::Permit(_) | Decision::PermitInPart(_)) => return permit,
+        };
+        let principals = subject.principals();
+        let held = self.held(subject, &principals);
+        for finding in denial.findings.iter_mut().filter(|finding| !finding.is_granted()) {
+            match find_in_part(&held, subject, &finding.requirement) {
+                Some(by) => finding.decided_by = Some(by),
+                None => return self.decide(subject, verb, requirements),
+            }
+        }
+        Decision::PermitInPart(denial.findings)
+    }
+
+    /// What the subject may see, for filtering answers.
+    pub fn sight(&self, subject: &Subject) -> Sight {
+        let principals = subject.principals();
+        let held = self.held(subject, &principals);
+        Sight::new(subject, |action| {
+            held.iter()
+                .flat_map(|holder| holder.permissions(action))
+                .map(|permission| (permission.effect, permission.resource.clone()))
+                .collect()
+        })
+    }
+
     /// What should be found out about the resources of a call before it is decided.
     ///
     /// Whoever looks things up can leave all others alone: for a subject that is granted everything of a kind, or
@@ -162,7 +193,7 @@ impl Index {
     pub fn lets_through(&self, subject: &Subject, requirement: &Requirement) -> bool {
         let alone = Requirements::new(requirement.clone());
         match self.decide(subject, "", &alone) {
-            Decision::Permit(_) | Decision::Observe(..) => true,
+            Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Observe(..) => true,
             Decision::Deny(_) => false,
         }
     }
@@ -237,6 +268,32 @@ fn find(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Opti
                     return Some(decided_by(held, at, permission));
                 }
                 Effect::Allow if allowed.is_none() && permission.resource.covers(resource, relation) => {
+                    allowed = Some((at, permission));
+                }
+                Effect::Deny | Effect::Allow => {}
+            }
+        }
+    }
+    allowed.map(|(at, permission)| decided_by(held, at, permission))
+}
+
+/// The permission that grants a list for some things of its kind, unless all of them are denied.
+fn find_in_part(held: &[Held<'_>], subject: &Subject, requirement: &Requirement) -> Option<DecidedBy> {
+    let resource = &requirement.resource;
+    if !Sight::is_list(requirement.action) || resource.name != super::Resource::ANY {
+        return None;
+    }
+    let mut allowed = None;
+    for (at, holder) in held.iter().enumerate() {
+        for permission in holder.permissions(requirement.action) {
+            let pattern = &permission.resource;
+            match permission.effect {
+                Effect::Deny if pattern.is_all_of(resource.kind) => return None,
+                // Nobody known has created nothing.
+                Effect::Allow if pattern.is_scope() && subject.user.is_none() => {}
+                Effect::Allow
+                    if allowed.is_none() && pattern.kind().is_none_or(|kind| kind == resource.kind) =>
+                {
                     allowed = Some((at, permission));
                 }
                 Effect::Deny | Effect::Allow => {}
@@ -390,7 +447,7 @@ mod tests {
             index(permissions.collect(), &[], vec![(Principal::Everyone, "r")])
         };
         let mode = |index: &Index| match index.decide(&alice(&[]), "docker start", &start("web")) {
-            Decision::Permit(_) => panic!("permitted"),
+            Decision::Permit(_) | Decision::PermitInPart(_) => panic!("permitted"),
             Decision::Deny(_) => None,
             Decision::Observe(mode, denial) => {
                 assert_eq!(denial.cause, Cause::NotGranted);

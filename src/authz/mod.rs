@@ -9,6 +9,7 @@ mod pattern;
 mod requirement;
 mod resource;
 mod rules;
+mod sight;
 mod subject;
 
 pub use action::Action;
@@ -19,4 +20,5 @@ pub use pattern::{Pattern, PatternError, Relation};
 pub use requirement::{Requirement, Requirements};
 pub use resource::{Kind, Meaning, Named, Owner, Resource};
 pub use rules::{Actions, Effect, Grant, MAX_DEPTH, Permission, Principal, Rules, RulesError};
+pub use sight::Sight;
 pub use subject::Subject;

@@ -102,6 +102,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it covers everything of a kind.
+    pub fn is_all_of(&self, kind: Kind) -> bool {
+        self.kind.is_none_or(|own| own == kind) && self.name == Name::Any
+    }
+
     /// Whether it covers everything, or everything of its kind.
     pub fn is_any(&self) -> bool {
         match self.name {

@@ -72,7 +72,9 @@ fn judge(line: &[u8], loaded: &Loaded, subject: &Subject) -> Judged {
 fn verdict(decision: Decision) -> Verdict {
     let findings = decision.findings().iter().map(found).collect();
     match decision {
-        Decision::Permit(_) => Verdict { permit: true, findings, ..Verdict::default() },
+        Decision::Permit(_) | Decision::PermitInPart(_) => {
+            Verdict { permit: true, findings, ..Verdict::default() }
+        }
         // What is only observed is not granted, and that is what is asked here.
         Decision::Deny(denial) | Decision::Observe(_, denial) => Verdict {
             permit: false,

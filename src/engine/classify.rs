@@ -2,7 +2,7 @@
 
 use super::readers::Request;
 use super::routes::ANY;
-use super::{ApiVersion, Call, Classified, Refusal, RefusalCode, body, matching, query::Query, uri};
+use super::{ApiVersion, Call, Classified, Refusal, RefusalCode, body, labels, matching, query::Query, uri};
 
 /// Works out what a call is and everything that it needs, as the daemon would understand it.
 ///
@@ -34,6 +34,7 @@ pub fn classify_since(call: &Call<'_>, minimum: ApiVersion) -> Result<Classified
             query_holds: shown.query_holds,
             door: call.door,
         };
+        labels::check(route.operation, &shown.json, &query, call.door)?;
         let mut needs = (route.reader)(&request)?;
         if !matches!(route.method, "GET" | "HEAD" | "OPTIONS" | ANY) {
             // A key that a newer daemon may act upon. Reading calls are spared: there a key can

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::authz::{Action, Requirements, Resource};
 
+mod anchors;
 mod body;
 mod classify;
 mod conformance;
@@ -13,6 +14,7 @@ pub(crate) mod corpora;
 pub mod fuzzing;
 mod hostpath;
 mod json;
+mod labels;
 mod matching;
 mod properties;
 mod query;
@@ -22,8 +24,11 @@ mod reference;
 mod routes;
 mod uri;
 
+pub use anchors::anchors;
 pub use body::Body;
 pub use classify::{classify, classify_since};
+use json::Json;
+pub(crate) use labels::{is_field, is_reserved_label};
 pub use recognise::{Recognised, recognise};
 pub use uri::ApiVersion;
 
@@ -143,6 +148,7 @@ refusal_codes! {
     BodyForm        "body-form"        "a form body could override the query unseen";
     BodyAmbiguous   "body-ambiguous"   "the body could be read in two ways";
     BodyInvalid     "body-invalid"     "the body is not what the operation takes";
+    LabelReserved   "label-reserved"   "a label of the gateway's own was set by the client";
     Transport       "transport"        "the gateway does not take calls that are sent in this way";
     ReferenceInvalid "reference-invalid" "an image reference that the daemon would not accept";
 }

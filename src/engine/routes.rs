@@ -62,7 +62,7 @@ routes! {
     GET     "/containers/{name:.*}/export"       ContainerExport   "docker export"            Unread       plain::named;
     GET     "/containers/{name:.*}/changes"      ContainerChanges  "docker diff"              Unread       plain::named;
     GET     "/containers/{name:.*}/json"         ContainerInspect  "docker inspect"           Unread       plain::named ["size"];
-    GET     "/containers/{name:.*}/top"          ContainerTop      "docker top"               Unread       plain::named ["ps_args"];
+    GET     "/containers/{name:.*}/top"          ContainerTop      "docker top"               Unread       container::top ["ps_args"];
     GET     "/containers/{name:.*}/logs"         ContainerLogs     "docker logs"              Unread       plain::named ["details" "follow" "format" "since" "stderr" "stdout" "tail" "timestamps" "until"];
     GET     "/containers/{name:.*}/stats"        ContainerStats    "docker stats"             Unread       plain::named ["one-shot" "stream"];
     GET     "/containers/{name:.*}/attach/ws"    ContainerAttach   "docker attach"            Unread       plain::named ["detachKeys" "logs" "stderr" "stdin" "stdout" "stream"];

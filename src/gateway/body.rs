@@ -7,7 +7,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 
-use super::view::Lines;
+use super::view::{Line, Lines};
 
 /// What can go wrong with a body under way.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,7 +30,7 @@ pub(super) fn passed(incoming: Incoming) -> Body {
 
 /// A body whose lines are changed.
 pub(super) fn lines(incoming: Incoming, change: Lines) -> Body {
-    Lined { incoming, change, pending: Vec::new(), ended: false }.boxed_unsync()
+    Lined { incoming, change, pending: Vec::new(), ended: false, later: None }.boxed_unsync()
 }
 
 /// A body that holds on to something until it has ended, was given up, or broke.
@@ -71,26 +71,33 @@ struct Lined {
     change: Lines,
     pending: Vec<u8>,
     ended: bool,
+    /// What the first line that is pending waits for.
+    later: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Lined {
     /// What can be shown of what has come: whole lines, and at the end the rest.
     fn changed(&mut self) -> Result<Vec<u8>, BodyError> {
         let mut shown = Vec::new();
-        loop {
+        while self.later.is_none() {
             let end = match self.pending.iter().position(|byte| *byte == b'\n') {
                 Some(at) => at + 1,
                 None if self.ended && !self.pending.is_empty() => self.pending.len(),
                 None => break,
             };
             let rest = self.pending.split_off(end);
-            let line = std::mem::replace(&mut self.pending, rest);
-            if let Some(line) = (self.change)(line.into())? {
-                shown.extend_from_slice(&line);
+            let line = Bytes::from(std::mem::replace(&mut self.pending, rest));
+            match (self.change)(&line)? {
+                Line::Shown => shown.extend_from_slice(&line),
+                Line::Hidden => {}
+                Line::Later(later) => {
+                    self.later = Some(later);
+                    self.pending.splice(..0, line);
+                }
             }
         }
         // Fail closed: what cannot be looked at whole is not shown.
-        if self.pending.len() > LINE_LIMIT {
+        if self.later.is_none() && self.pending.len() > LINE_LIMIT {
             return Err("a line of the daemon's answer is too long to be looked at".into());
         }
         Ok(shown)
@@ -105,15 +112,22 @@ impl HttpBody for Lined {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        while !self.ended {
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.pending.extend_from_slice(&data);
+        loop {
+            if let Some(later) = &mut self.later {
+                ready!(later.as_mut().poll(cx));
+                self.later = None;
+            } else if self.ended {
+                return Poll::Ready(None);
+            } else {
+                match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                    Some(Ok(frame)) => {
+                        if let Ok(data) = frame.into_data() {
+                            self.pending.extend_from_slice(&data);
+                        }
                     }
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                    None => self.ended = true,
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => self.ended = true,
             }
             match self.changed() {
                 Ok(shown) if shown.is_empty() => {}
@@ -121,7 +135,6 @@ impl HttpBody for Lined {
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
-        Poll::Ready(None)
     }
 }
 

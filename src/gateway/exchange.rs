@@ -187,7 +187,7 @@ impl Exchange {
         let evidence = if self.gateway.settings.decides() {
             match self.decide(&going, &load, handle.clone()).await {
                 Ok(permitted) => report = Some(permitted),
-                Err(reason) => return self.denied(going, &reason),
+                Err(reason) => return self.denied(going, &reason).await,
             }
             self.signature(&going)
         } else {
@@ -258,10 +258,10 @@ impl Exchange {
     }
 
     /// A denial, as the daemon would tell it.
-    fn denied(&self, going: Going, reason: &str) -> Response<Body> {
+    async fn denied(&self, going: Going, reason: &str) -> Response<Body> {
         let status = StatusCode::FORBIDDEN;
         if let Some(verdict) = going.ticket.verdict()
-            && let Plan::Hidden(message) = Plan::of(verdict, status, &self.gateway.views)
+            && let Plan::Hidden(message) = Plan::of(&going.ticket, verdict, status, &self.gateway.views).await
         {
             return answer::error(StatusCode::NOT_FOUND, &message);
         }
@@ -329,7 +329,7 @@ impl Exchange {
             let (head, _) = response.into_parts();
             return Response::from_parts(head, body::whole(""));
         }
-        let plan = Plan::of(verdict, status, &self.gateway.views);
+        let plan = Plan::of(&going.ticket, verdict, status, &self.gateway.views).await;
         if status == StatusCode::FORBIDDEN
             && going.upgrade.is_some()
             && going.call.operation == Action::BuildSession

@@ -92,6 +92,6 @@ async fn viewed_whole(
     }
     match change(bytes) {
         Ok(bytes) => answer::with_body(head, bytes),
-        Err(error) => answer::error(StatusCode::BAD_GATEWAY, &error.to_string()),
+        Err(error) => answer::error(error.status, &error.message),
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::objects::Key;
+use super::pending::Guard;
 use crate::authz::{Action, Kind, Owner};
 
 /// What creates an object, and of what kind. Images are in no row: their names are shared by all who pull them.
@@ -29,8 +30,8 @@ pub(super) const REMOVES: &[(Action, Kind)] = &[
 pub(super) const PRUNES: &[Action] = &[Action::ContainerPrune, Action::NetworkPrune, Action::VolumePrune];
 
 /// What a permitted call is going to change, kept until the daemon reports how it ended.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Expected(pub(super) Change);
+#[derive(Debug)]
+pub struct Expected(pub(super) Change, pub(super) Option<Guard>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {

@@ -18,7 +18,7 @@ use super::{Inventory, Settings};
 use crate::authz::{Action, Kind, Requirement, Requirements, Subject};
 
 /// Listens on a socket of its own as long as the test's runtime lives.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     dir: tempfile::TempDir,
     state: Arc<Mutex<State>>,
 }
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Fake {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("docker.sock")).unwrap();
         let state = Arc::new(Mutex::new(State::default()));
@@ -59,7 +59,7 @@ impl Fake {
     }
 
     /// An object of the daemon's, with names as its lists spell them.
-    pub(super) fn add(&self, kind: Kind, id: &str, names: &[&str]) {
+    pub(crate) fn add(&self, kind: Kind, id: &str, names: &[&str]) {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         self.state.lock().unwrap().objects.push((kind, id.to_owned(), names));
     }
@@ -74,7 +74,7 @@ impl Fake {
     }
 
     /// Every answer is an error from now on.
-    pub(super) fn fail(&self) {
+    pub(crate) fn fail(&self) {
         self.state.lock().unwrap().failing = true;
     }
 
@@ -93,7 +93,7 @@ impl Fake {
     }
 
     /// An inventory before this daemon; the second one finds what the first one wrote.
-    pub(super) fn inventory(&self) -> Arc<Inventory> {
+    pub(crate) fn inventory(&self) -> Arc<Inventory> {
         self.inventory_waiting(Duration::from_mins(1))
     }
 
@@ -202,12 +202,12 @@ fn decoded(target: &str) -> String {
 }
 
 /// Somebody of the group `devs`.
-pub(super) fn subject(user: &str) -> Subject {
+pub(crate) fn subject(user: &str) -> Subject {
     Subject { user: Some(user.to_owned()), groups: vec!["devs".to_owned()], roles: None }
 }
 
 /// Has `user` do what needs `requirements`, and the daemon report success with `body`.
-pub(super) async fn done(
+pub(crate) async fn done(
     inventory: &Arc<Inventory>,
     user: &str,
     requirements: &Requirements,
@@ -222,6 +222,6 @@ pub(super) async fn done(
 }
 
 /// A call with that one requirement.
-pub(super) fn call(action: Action, name: &str) -> Requirements {
+pub(crate) fn call(action: Action, name: &str) -> Requirements {
     Requirements::new(Requirement::new(action, name))
 }

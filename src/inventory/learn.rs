@@ -37,12 +37,12 @@ impl Inventory {
         requirements: &Requirements,
     ) -> Option<Expected> {
         if PRUNES.contains(&operation) {
-            return Some(Expected(Change::Pruned));
+            return Some(Expected(Change::Pruned, None));
         }
         if let Some(kind) = kind_of(REMOVES, operation) {
             let key = Key { kind, id: object.name.clone() };
             let (_, age) = self.ledger.objects().get(&key)?;
-            return Some(Expected(Change::Removed { key, age }));
+            return Some(Expected(Change::Removed { key, age }, None));
         }
         let kind = kind_of(CREATES, operation)?;
         // What nobody known creates is nobody's.
@@ -55,7 +55,7 @@ impl Inventory {
         if let (Kind::Volume, Some(name)) = (kind, &name) {
             self.absent(vec![name.clone()]).await.pop()?;
         }
-        Some(Expected(Change::Created { kind, name, volumes, owner }))
+        Some(Expected(Change::Created { kind, name, volumes, owner }, Some(self.pending.begin())))
     }
 
     /// Learns from the daemon's answer; returns once what was learned would survive power loss.
@@ -63,7 +63,9 @@ impl Inventory {
     /// dockerd waits for this before it answers the client, so nobody knows an ID that is not known here. An end
     /// of ours between the creation and this leaves the object nobody's: fails closed.
     pub async fn learn(self: &Arc<Self>, expected: Expected, status: Option<u16>, body: Option<&[u8]>) {
-        match expected.0 {
+        // Whoever waits for an owner waits until this is over.
+        let Expected(change, _pending) = expected;
+        match change {
             Change::Created { kind, name, volumes, owner } if status == Some(CREATED) => {
                 let Some(id) = body.and_then(|body| created(kind, body)) else {
                     warn!(
@@ -234,7 +236,7 @@ mod tests {
         done(&inventory, "alice", &call(Action::ImagePull, "web"), 201, r#"{"Id":"c1"}"#).await;
         let anonymous = Subject::anonymous();
         let object = Resource::any(Kind::Container);
-        assert_eq!(inventory.expect(&anonymous, Action::ContainerCreate, &object, &create).await, None);
+        assert!(inventory.expect(&anonymous, Action::ContainerCreate, &object, &create).await.is_none());
         assert!(inventory.is_empty());
     }
 

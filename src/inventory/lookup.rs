@@ -193,7 +193,8 @@ async fn list(
     Ok(serde_json::from_slice(&get(daemon, &target, ANSWER_LIMIT).await?)?)
 }
 
-async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body::Bytes, AskError> {
+/// The answer to `GET target`, if it is one.
+pub(super) async fn get(daemon: &Daemon, target: &str, limit: usize) -> Result<hyper::body::Bytes, AskError> {
     match daemon.get(target, limit).await? {
         (hyper::StatusCode::OK, body) => Ok(body),
         (status, _) => Err(AskError::Status(status)),

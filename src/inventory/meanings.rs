@@ -162,7 +162,9 @@ mod tests {
     ) -> Result<Vec<String>, String> {
         inventory.resolve(index, &subject("alice"), &mut requirements).await;
         match index.decide(&subject("alice"), "docker", &requirements) {
-            Decision::Permit(_) => Ok(requirements.iter().map(ToString::to_string).collect()),
+            Decision::Permit(_) | Decision::PermitInPart(_) => {
+                Ok(requirements.iter().map(ToString::to_string).collect())
+            }
             Decision::Deny(denial) | Decision::Observe(_, denial) => Err(denial.message),
         }
     }

@@ -7,12 +7,14 @@
 mod check;
 mod daemon;
 mod expected;
+mod identify;
 mod images;
 mod learn;
 mod lookup;
 mod meanings;
 mod objects;
 mod passes;
+mod pending;
 mod records;
 mod resolve;
 mod settings;
@@ -27,6 +29,7 @@ use jiff::Timestamp;
 
 pub use check::check;
 pub use expected::Expected;
+pub use identify::Found;
 pub use passes::HEADER as SELF_HEADER;
 pub use settings::{DOCKER_SOCKET, FILE, Settings};
 
@@ -44,6 +47,7 @@ pub struct Inventory {
     ledger: Arc<Ledger>,
     now: fn() -> Timestamp,
     counts: Counts,
+    pending: Arc<pending::Pending>,
 }
 
 /// The file and its copy in memory. Whoever changes them holds the file's lock, and is on no asynchronous path.
@@ -93,6 +97,7 @@ impl Inventory {
             ledger: Arc::new(Ledger { records: Mutex::new(records), objects: Mutex::new(objects) }),
             now,
             counts: Counts::default(),
+            pending: Arc::default(),
             settings,
         })
     }
@@ -101,6 +106,11 @@ impl Inventory {
     pub fn owner(&self, kind: Kind, id: &str) -> Option<Arc<Owner>> {
         let key = Key { kind, id: id.to_owned() };
         self.ledger.objects().get(&key).map(|(owner, _)| owner)
+    }
+
+    /// Who created the object of that full ID, also of one that went not long ago.
+    pub fn owner_ever(&self, kind: Kind, id: &str) -> Option<Arc<Owner>> {
+        self.ledger.objects().get_ever(&Key { kind, id: id.to_owned() })
     }
 
     /// Whether dockerd's question is about a look-up of ours, which needs no decision and no record.
@@ -161,4 +171,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;

@@ -1,6 +1,6 @@
 //! The objects whose creator is known, in memory: what the request path looks at.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::authz::{Kind, Owner};
@@ -18,12 +18,17 @@ const OBJECTS: usize = 1 << 18;
 /// How many commands prepared with `docker exec` are remembered; the daemon forgets them soon after their end.
 const EXECS: usize = 1 << 14;
 
+/// How many of those that are gone are remembered; the daemon itself remembers 256 events.
+const GONE: usize = 1 << 12;
+
 /// Objects and their creators; bounded.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     next: u64,
     known: HashMap<Key, Entry>,
     execs: BTreeMap<u64, Key>,
+    /// What is gone, oldest first: what happened to it is still told.
+    gone: VecDeque<(Key, Arc<Owner>)>,
     /// One copy of each owner: somebody in many groups creates many things.
     owners: HashSet<Arc<Owner>>,
 }
@@ -76,12 +81,24 @@ impl Objects {
         self.known.get(key).map(|entry| (Arc::clone(&entry.owner), entry.age))
     }
 
+    /// Who created the object, also of one that is gone.
+    pub(super) fn get_ever(&self, key: &Key) -> Option<Arc<Owner>> {
+        let gone =
+            || self.gone.iter().rev().find(|(known, _)| known == key).map(|(_, owner)| Arc::clone(owner));
+        self.get(key).map(|(owner, _)| owner).or_else(gone)
+    }
+
     /// Forgets the object, if its entry is still the one of that age.
     pub(super) fn remove(&mut self, key: &Key, age: u64) -> bool {
         if self.known.get(key).is_none_or(|entry| entry.age != age) {
             return false;
         }
-        self.known.remove(key);
+        if let Some(entry) = self.known.remove(key) {
+            if self.gone.len() >= GONE {
+                self.gone.pop_front();
+            }
+            self.gone.push_back((key.clone(), entry.owner));
+        }
         self.execs.remove(&age);
         // One left is the set's own.
         self.owners.retain(|owner| Arc::strong_count(owner) > 1);
@@ -170,6 +187,30 @@ mod tests {
         for (key, age) in objects.of(Kind::Container) {
             objects.remove(&key, age);
         }
-        assert_eq!(objects.owners.len(), 0);
+        assert_eq!(objects.owners.len(), 1);
+        objects.add(key(Kind::Container, "c"), owner("alice"));
+        for n in 0..=GONE {
+            let bobs = key(Kind::Container, n.to_string());
+            objects.add(bobs.clone(), owner("bob"));
+            let (_, age) = objects.get(&bobs).unwrap();
+            objects.remove(&bobs, age);
+        }
+        let (c, age) = objects.of(Kind::Container).pop().unwrap();
+        objects.remove(&c, age);
+        assert_eq!(objects.owners.len(), 2);
+        assert_eq!(objects.gone.len(), GONE);
+    }
+
+    #[test]
+    fn what_is_gone_was_somebodys_and_a_new_one_of_that_name_is_anothers() {
+        let mut objects = Objects::default();
+        let data = key(Kind::Volume, "data");
+        let user = |objects: &Objects| objects.get_ever(&data).map(|owner| owner.user.clone());
+        objects.add(data.clone(), owner("alice"));
+        let (_, age) = objects.get(&data).unwrap();
+        objects.remove(&data, age);
+        assert_eq!((objects.get(&data), user(&objects).as_deref()), (None, Some("alice")));
+        objects.add(data.clone(), owner("bob"));
+        assert_eq!(user(&objects).as_deref(), Some("bob"));
     }
 }

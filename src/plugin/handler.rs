@@ -170,7 +170,7 @@ impl Handler {
         let denial = judged.decision.denial().map(|denial| denial.message.clone());
         let mode = match &judged.decision {
             Decision::Observe(mode, _) => Some(*mode),
-            Decision::Permit(_) | Decision::Deny(_) => None,
+            Decision::Permit(_) | Decision::PermitInPart(_) | Decision::Deny(_) => None,
         };
         let call = Call {
             id,

@@ -143,7 +143,13 @@ impl Judge {
                 let (subject, needed) = (&judged.subject, &mut classified.requirements);
                 self.inventory.resolve(&policy.index, subject, needed).await;
                 judged.decision = match self.hostfs.settle(&policy.index, subject, needed).await {
-                    Ok(()) => policy.index.decide(subject, classified.verb, needed),
+                    Ok(()) => match shown {
+                        // The gateway shows of a list only what the subject may see.
+                        Shown::Ticket(_) => policy.index.decide_in_part(subject, classified.verb, needed),
+                        Shown::Nothing | Shown::Forgery => {
+                            policy.index.decide(subject, classified.verb, needed)
+                        }
+                    },
                     // What the daemon would mount is not known, so there is nothing to decide on.
                     Err(error) => deny(Cause::Refused(HOST_PATH), format!("refused: {error}")),
                 };

@@ -15,6 +15,7 @@ mod differential;
 mod directory;
 mod e2e;
 mod failures;
+mod gateway;
 mod harness;
 mod hostile_domain;
 mod hostile_ldap;

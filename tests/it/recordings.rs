@@ -95,7 +95,7 @@ fn denial(
         .requirements
         .assign_owners(|resource| owner.filter(|_| resource.name != Resource::ANY).cloned());
     match index.decide(subject, classified.verb, &classified.requirements) {
-        Decision::Permit(_) => None,
+        Decision::Permit(_) | Decision::PermitInPart(_) => None,
         Decision::Deny(denial) | Decision::Observe(_, denial) => Some(denial.message),
     }
 }

@@ -132,7 +132,7 @@ impl<'a> Fields<'a> {
 
 /// Folds a key as far as a Go field name, which is ASCII, can tell: two characters outside
 /// ASCII fold onto ASCII letters, the long s and the Kelvin sign.
-pub(super) fn fold(key: &str) -> String {
+pub(crate) fn fold(key: &str) -> String {
     key.chars()
         .map(|c| match c {
             '\u{17f}' => 's',

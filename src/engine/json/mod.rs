@@ -5,7 +5,7 @@ use super::{Refusal, RefusalCode};
 mod fields;
 mod parse;
 
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, fold as folded};
 pub(crate) use parse::{read, read_parameter};
 
 /// A JSON value.

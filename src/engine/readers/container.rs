@@ -77,6 +77,41 @@ pub(in crate::engine) fn update(request: &Request<'_>) -> Result<Needs, Refusal>
     Ok(needs)
 }
 
+/// `GET /containers/{id}/top`, which shows what `ps` does, the environment of processes included.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in the route table beside readers that can refuse")]
+pub(in crate::engine) fn top(request: &Request<'_>) -> Result<Needs, Refusal> {
+    let mut needs = request.needs(request.name());
+    if could_show_environment(request.key("ps_args")) {
+        needs.add(Action::ContainerInspectEnv, request.name());
+    }
+    Ok(needs)
+}
+
+/// Options with an `e` that chooses processes; elsewhere, it can ask for their environment.
+const CHOOSING: &[&str] = &["-e", "-ef", "-eF", "-el", "-eLf", "-eo", "-eO", "-efww"];
+
+/// Columns with an `e` in their names.
+#[rustfmt::skip]
+const COLUMNS: &[&str] = &["cgroupname", "cputime", "egid", "egroup", "etime", "etimes", "euid", "euser", "nice", "pid", "ppid",
+    "ruser", "size", "start_time", "state", "suser", "time", "user", "uname"];
+
+/// Whether `ps` could take its arguments for a wish to see environments.
+///
+/// It reads a word that it does not understand as options in the style of BSD, in which `e` is that wish.
+fn could_show_environment(arguments: &str) -> bool {
+    let mut columns_follow = false;
+    for word in arguments.split_whitespace() {
+        let columns = columns_follow
+            && word.split([',', '=']).all(|column| !column.contains('e') || COLUMNS.contains(&column));
+        let long = word.starts_with("--") && !word.contains("environ");
+        if word.contains('e') && !columns && !long && !CHOOSING.contains(&word) {
+            return true;
+        }
+        columns_follow = word == "--format" || (word.starts_with('-') && word.ends_with(['o', 'O']));
+    }
+    false
+}
+
 /// `POST /containers/{id}/start`, which may restore a checkpoint from any directory of the host.
 pub(in crate::engine) fn start(request: &Request<'_>) -> Result<Needs, Refusal> {
     let mut needs = request.needs(request.name());

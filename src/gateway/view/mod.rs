@@ -1,14 +1,30 @@
 //! What a subject may see of the daemon's answers, and what is added to what it creates.
 
+mod events;
+mod hidden;
+mod json;
+mod labels;
+mod lists;
+mod plan;
+#[cfg(test)]
+mod recorded;
+mod redact;
+mod system;
+mod viewer;
+
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
 
-use crate::engine::{Recognised, Refusal};
+pub use labels::prepare;
+pub use viewer::Owners;
+
+use crate::authz::Kind;
 use crate::inventory::Inventory;
-use crate::plugin::{Ticket, Verdict};
 
 /// What views are made with besides a verdict.
 #[derive(Clone, Debug)]
@@ -37,31 +53,59 @@ pub enum Plan {
 /// Makes another body of a whole one; an error is told to the client in place of the body.
 pub type Whole = Box<dyn FnOnce(Bytes) -> Result<Bytes, ViewError> + Send>;
 
-/// Makes another line of a line (with its line end), or nothing; an error ends the stream.
-pub type Lines = Box<dyn FnMut(Bytes) -> Result<Option<Bytes>, ViewError> + Send>;
+/// Looks at a line (with its line end); an error ends the stream.
+pub type Lines = Box<dyn FnMut(&Bytes) -> Result<Line, ViewError> + Send>;
+
+/// What becomes of one line.
+pub enum Line {
+    /// It is shown as it is.
+    Shown,
+    /// It is left out.
+    Hidden,
+    /// It cannot be told yet: the line is looked at again when this is over, and those behind it wait.
+    Later(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
 
 /// Why an answer cannot be shown. The message is for the user and holds nothing of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ViewError(pub String);
-
-impl Plan {
-    /// What becomes of the answer with this status, to the call that the verdict is about.
-    ///
-    /// A call that was denied arrives here too: the daemon's 403 may have to be a 404.
-    pub fn of(verdict: &Verdict, status: StatusCode, views: &Views) -> Self {
-        let (_, _, _) = (verdict, status, views);
-        Self::Pass
-    }
+#[error("{message}")]
+pub struct ViewError {
+    /// The status that the client gets.
+    pub status: StatusCode,
+    /// What is wrong, and what to do.
+    pub message: String,
 }
 
-/// The body that is forwarded in place of the one that the client sent; called for every body that is not streamed.
-///
-/// # Errors
-/// A [`Refusal`] of what a client must not say itself.
-pub fn prepare(call: &Recognised, ticket: &Ticket, body: Bytes) -> Result<Bytes, Refusal> {
-    let (_, _) = (call, ticket);
-    Ok(body)
+impl ViewError {
+    fn new(message: &str) -> Self {
+        let message = format!("the daemon's answer cannot be filtered, so nothing of it is shown: {message}");
+        Self { status: StatusCode::BAD_GATEWAY, message }
+    }
+
+    /// Only the place: the error itself can quote the answer.
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::new(&format!(
+            "it is not what the Engine API promises, at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    }
+
+    fn missing(kind: Kind) -> Self {
+        Self::new(&format!("a {} in it has no name or ID", kind.name()))
+    }
+
+    fn internal() -> Self {
+        Self::new("wharfinger could not look through it; tell your administrator")
+    }
+
+    fn unasked() -> Self {
+        Self::new("the daemon could not be asked for the rest; try again")
+    }
+
+    fn hidden(message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, message }
+    }
 }
 
 impl fmt::Debug for Plan {

@@ -12,6 +12,7 @@ mod people;
 mod policy;
 mod token;
 mod trail;
+mod view;
 
 use crate::support::process::Said;
 

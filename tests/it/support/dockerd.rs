@@ -99,6 +99,20 @@ impl Dockerd {
         self.dir.join("docker.sock")
     }
 
+    /// The process that answers calls, as the host numbers it.
+    pub(crate) fn pid(&self) -> u32 {
+        let config = self.dir.join("daemon.json").display().to_string();
+        let processes = fs::read_dir("/proc").unwrap();
+        let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
+        let is_dockerd = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let words: Vec<_> = line.split(|byte| *byte == 0).collect();
+            words.first().is_some_and(|first| first.ends_with(b"dockerd"))
+                && words.contains(&config.as_bytes())
+        };
+        pids.into_iter().find(is_dockerd).unwrap()
+    }
+
     /// Imports the image `busybox:latest` as `person`.
     pub(crate) fn import_busybox(&self, person: &str) {
         let made = bounded(ENGINE).arg("image").arg(&self.dir).output().unwrap();

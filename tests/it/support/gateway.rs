@@ -23,10 +23,20 @@ groups = ["docker-developers"]
 groups = ["docker-developers"]
 [users.mail]
 groups = ["docker-testers"]
+[users.lp]
+groups = ["docker-tenants"]
+[users.news]
+groups = ["docker-tenants"]
+[users.uucp]
+groups = ["docker-viewers"]
+[users.dave]
+groups = ["docker-tenants"]
 [users.daemon]
 [users.carol]
 groups = ["docker-admins"]
 [groups.docker-developers]
+[groups.docker-tenants]
+[groups.docker-viewers]
 [groups.docker-testers]
 [groups.docker-admins]
 "#;
@@ -38,7 +48,7 @@ pub(crate) struct Quay {
 
 impl Quay {
     /// With the shipped policy: games and man are developers, mail is a tester, www-data and root are admins, daemon
-    /// has no role.
+    /// has no role, lp and news are tenants, uucp is a viewer.
     pub(crate) fn open() -> Self {
         Self::open_with("")
     }
