@@ -124,7 +124,8 @@ impl Judge {
             }
         };
         judged.how = identified.how.to_string();
-        judged.subject = match subject(identified, &self.directory, judged.operation).await {
+        let (operation, how) = (judged.operation, &mut judged.how);
+        judged.subject = match subject(identified, &self.directory, operation, how).await {
             Ok(subject) => subject,
             // Without all groups a denying permission could be missed, so there is nothing to decide on.
             Err((user, error)) => {
@@ -218,6 +219,7 @@ async fn subject(
     identified: Identified,
     directory: &Directory,
     operation: Option<Action>,
+    how: &mut String,
 ) -> Result<Subject, (String, DirectoryError)> {
     let Some(user) = identified.user else { return Ok(Subject::anonymous()) };
     // A token with roles of its own is whole: no directory has to know its user, and none could add to it.
@@ -229,6 +231,9 @@ async fn subject(
         return Ok(Subject { user: Some(user), groups: Vec::new(), roles: None });
     }
     let looked = directory.groups(&user).await.map_err(|error| (user, error))?;
+    if looked.stale {
+        how.push_str("; groups as last known, since the directory cannot be asked");
+    }
     let mut groups = looked.groups;
     groups.extend(identified.groups);
     groups.sort();

@@ -6,7 +6,7 @@
 #![allow(
     clippy::string_slice,
     clippy::format_collect,
-    reason = "a test may panic where a text is not as it expects"
+    reason = "what is cut is ASCII, and a slip is a failed test"
 )]
 
 mod api;
