@@ -30,7 +30,7 @@ impl Heard {
     fn handle(&self) -> &str {
         let lower = self.request.to_ascii_lowercase();
         let at = lower.find(HEADER).expect("the gateway's header") + HEADER.len();
-        self.request[at..].split("\r\n").next().unwrap()
+        self.request.get(at..).unwrap().split("\r\n").next().unwrap()
     }
 }
 
