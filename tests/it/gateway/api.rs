@@ -133,11 +133,12 @@ fn connect(socket: &Path) -> UnixStream {
 
 /// A body in chunks of seven bytes.
 fn pieces(body: &str) -> String {
-    let chunks = body
-        .as_bytes()
-        .chunks(7)
-        .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)));
-    chunks.collect::<String>() + "0\r\n\r\n"
+    let mut chunks = String::new();
+    for chunk in body.as_bytes().chunks(7) {
+        let text = String::from_utf8_lossy(chunk);
+        chunks = format!("{chunks}{:x}\r\n{text}\r\n", chunk.len());
+    }
+    chunks + "0\r\n\r\n"
 }
 
 /// The body of which these are the chunks; it must have its end.
