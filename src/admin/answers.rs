@@ -15,7 +15,14 @@ shapes! {
         panics: u64, "Questions that failed inside Wharfinger, each a denial.";
         directory: String, "How the directory is doing, in one line.";
         trail_failing: Option<String>, "What keeps the trail from being written now.";
+        inventory: InventoryStatus, "Who created what, and how names were looked up.";
         gateway: Option<GatewayStatus>, "The gateway, where there is one.";
+    }
+    InventoryStatus "What the inventory knows and has done." {
+        objects: u64, "Objects with a known creator.";
+        looked_up: u64, "Names that were looked up since the start.";
+        failed: u64, "Look-ups that the daemon did not answer: nothing went by creator or name then.";
+        unlearned: u64, "Objects that could not be remembered for good.";
     }
     GatewayStatus "What the gateway is doing." {
         open: u64, "Connections of users that are open now.";

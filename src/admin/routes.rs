@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::answers::{
     Can, CanAsked, ChangeAsked, Changed, Diff, DiffAsked, Draft, ElevateAsked, Elevated, Elevations,
-    GatewayStatus, Grants, GrantsAsked, Held, HeldAsked, LearnAsked, Names, NamesAsked, Paging, Reloaded,
-    Report, ReportAsked, Role, Roles, Set, Sets, Status, TestAsked, TestResults, TextAsked, TokenWanted,
-    Versions, VersionsAsked, Who, WhoAsked,
+    GatewayStatus, Grants, GrantsAsked, Held, HeldAsked, InventoryStatus, LearnAsked, Names, NamesAsked,
+    Paging, Reloaded, Report, ReportAsked, Role, Roles, Set, Sets, Status, TestAsked, TestResults, TextAsked,
+    TokenWanted, Versions, VersionsAsked, Who, WhoAsked,
 };
 use super::caller::{self, Caller};
 use super::extract::LONGEST_BODY;
@@ -224,6 +224,12 @@ async fn status(State(admin): State<Admin>, caller: Caller) -> Result<axum::Json
         panics: count(&admin.counters.panics),
         directory: admin.directory.status().summary(),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
+        inventory: InventoryStatus {
+            objects: u64::try_from(admin.inventory.len()).unwrap_or(u64::MAX),
+            looked_up: count(&admin.inventory.counts().looked_up),
+            failed: count(&admin.inventory.counts().failed),
+            unlearned: count(&admin.inventory.counts().unlearned),
+        },
         gateway: admin.gateway.as_deref().map(|gateway| GatewayStatus {
             open: count(&gateway.open),
             connections: count(&gateway.connections),

@@ -16,6 +16,7 @@ mod elevate;
 mod import;
 pub mod judge;
 mod login;
+mod login_args;
 mod output;
 mod policy;
 mod roles;

@@ -126,6 +126,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
         hostfs: HostFs::new(config.host_paths),
+        minimum_api_version: config.plugin.minimum_api_version,
     };
     let tickets = Arc::new(Tickets::default());
     let handler =
