@@ -26,7 +26,9 @@ impl Ground {
         // The raw socket names nobody: for once everybody may do everything, so that both sockets do the same.
         fs::write(at("policy.csv"), "p, role:all, *, *, allow\ng, everyone, role:all\n")?;
         let config = format!(
-            "[plugin]\nsocket = '{}'\n[admin]\nsocket = '{}'\n[audit]\ndatabase = '{}'\n[policy]\nfile = '{}'\n\
+            // Deadlines that a busy machine keeps.
+            "[plugin]\nsocket = '{}'\ndeadline = '50s'\n[admin]\nsocket = '{}'\n\
+             [audit]\ndatabase = '{}'\ndeadline = '40s'\n[policy]\nfile = '{}'\n\
              [inventory]\ndocker_socket = '{}'\n[gateway]\nsocket = '{}'\n",
             at("plugins/wharfinger.sock"),
             at("admin.sock"),

@@ -25,7 +25,7 @@ pub(crate) fn all(options: &Options, ground: &Ground) -> anyhow::Result<Vec<Stri
     // A file to copy out, and a stream to copy it in from, have the same length.
     exec(
         &ground.raw(),
-        &["dd", "if=/dev/zero", "of=/large", "bs=1M", &format!("count={}", options.mebibytes)],
+        &["busybox", "dd", "if=/dev/zero", "of=/large", "bs=1M", &format!("count={}", options.mebibytes)],
     )?;
     for (what, stream) in [
         ("copied out (`docker cp` from)", copy_out as Stream),

@@ -87,6 +87,24 @@ fn check_status_and_flush_tell_and_do_what_they_say() {
     assert!(asked.code == 1 && asked.out.contains("identity unavailable"), "{asked:?}");
 }
 
+#[test]
+fn a_decision_on_old_groups_says_so_in_the_trail() {
+    let mut server = Slapd::start();
+    let ground = Ground::new(&[]);
+    let settings = server.settings(Way::Ldaps).replace("[ldap]", "[directory.ldap]");
+    let daemon = Wharfinger::start_with(&ground, &format!("{settings}cache_ttl = '1ms'\n"));
+    call(&ground);
+    server.kill();
+    call(&ground);
+    let trail = daemon.trail();
+    let decisions = trail.iter().filter(|record| record["phase"] == "decision");
+    let old: Vec<bool> = decisions
+        .map(|record| record["actor"]["how"].as_str().unwrap())
+        .map(|how| how.ends_with("; groups as last known, since the directory cannot be asked"))
+        .collect();
+    assert_eq!(old, [false, true]);
+}
+
 /// `wharfinger check --user` on a host whose users and groups are these.
 fn check_on_a_host(dir: &Path, user: &str) -> Said {
     let config = dir.join("w.toml");

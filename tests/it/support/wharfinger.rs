@@ -69,6 +69,9 @@ impl Wharfinger {
             writeln!(sections, "[inventory]\ndocker_socket = '{}'\ndeadline = '10s'", docker.display())
                 .unwrap();
         }
+        if !sections.contains("[login]") {
+            writeln!(sections, "[login]\nsocket = '{}'", dir.join("login.sock").display()).unwrap();
+        }
         // Deadlines that a busy machine keeps.
         let config = format!(
             "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n{keys}[admin]\nsocket = {admin:?}\n\
