@@ -59,9 +59,10 @@ fn make_room(file: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the directory `{}`", directory.display()))
 }
 
-/// Opens the policy with the book of its versions.
+/// Opens the policy with the book of its versions, and makes room for both files.
 fn open_policy(config: &PolicyConfig, trail: &Path, sources: Sources) -> anyhow::Result<Arc<Store>> {
     let book = crate::policy::book_path(config.database.as_deref(), trail);
+    make_room(trail)?;
     make_room(&book)?;
     let store = Store::with_book(config.source()?, &book, sources.now).context("policy")?;
     Ok(Arc::new(store))
@@ -107,7 +108,6 @@ async fn administer(
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut inherited = Inherited::take();
     let directory = Arc::new(Directory::new(config.directory, rim::sources().now).context("directory")?);
-    make_room(&config.audit.database)?;
     let sources = rim::sources();
     let policy = open_policy(&config.policy, &config.audit.database, sources)?;
     let tokens = Tokens::open(config.token, &config.audit.database, (sources.now)(), rim::secret);
