@@ -79,7 +79,6 @@ impl Wharfinger {
         let config = format!(
             "[plugin]\nsocket = {plugin:?}\ndeadline = '50s'\n{keys}\
              [audit]\ndatabase = {trail:?}\ndeadline = '40s'\n{sections}",
-            plugin = ground.plugin_socket(),
             trail = dir.join("audit.db"),
         );
         fs::write(dir.join("wharfinger.toml"), config).unwrap();
