@@ -11,6 +11,7 @@ mod images;
 mod learn;
 mod lookup;
 mod meanings;
+mod mounts;
 mod objects;
 mod passes;
 mod pending;
