@@ -20,11 +20,12 @@ use tracing::warn;
 
 pub use self::directory::Flushed;
 pub use self::login::{Credentials, serve_logins};
-pub use self::routes::{GatewayStatus, Status};
+pub use self::routes::{GatewayStatus, InventoryStatus, Status};
 pub use self::settings::{LOGIN_SOCKET, LoginSettings, LoginToken, SOCKET, Settings};
 pub use self::trail::Asked;
 use crate::audit::Trail;
 use crate::directory::Directory;
+use crate::inventory::Inventory;
 use crate::plugin::Counters;
 use crate::policy::Store;
 use crate::token::Tokens;
@@ -47,6 +48,8 @@ pub struct Admin {
     pub counters: Arc<Counters>,
     /// What the gateway has taken in, where there is one.
     pub gateway: Option<Arc<crate::gateway::Counters>>,
+    /// Who created what.
+    pub inventory: Arc<Inventory>,
     /// Reads policy and directory again.
     pub reload: ReloadAction,
     /// When the daemon started.

@@ -33,8 +33,23 @@ pub struct Status {
     pub directory: String,
     /// What keeps the trail from being written now.
     pub trail_failing: Option<String>,
+    /// Who created what, and how names were looked up.
+    pub inventory: InventoryStatus,
     /// The gateway, where there is one.
     pub gateway: Option<GatewayStatus>,
+}
+
+/// What the inventory knows and has done: [`crate::inventory::Counts`], read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryStatus {
+    /// Objects with a known creator.
+    pub objects: u64,
+    /// Names that were looked up since the start.
+    pub looked_up: u64,
+    /// Look-ups that the daemon did not answer: nothing went by creator or name then.
+    pub failed: u64,
+    /// Objects that could not be remembered for good.
+    pub unlearned: u64,
 }
 
 /// What the gateway is doing: [`crate::gateway::Counters`], read.
@@ -88,6 +103,12 @@ async fn status(State(admin): State<Admin>) -> Json<Status> {
         panics: count(&admin.counters.panics),
         directory: admin.directory.status().summary(),
         trail_failing: admin.trail.failing().map(|error| error.to_string()),
+        inventory: InventoryStatus {
+            objects: u64::try_from(admin.inventory.len()).unwrap_or(u64::MAX),
+            looked_up: count(&admin.inventory.counts().looked_up),
+            failed: count(&admin.inventory.counts().failed),
+            unlearned: count(&admin.inventory.counts().unlearned),
+        },
         gateway: admin.gateway.as_deref().map(|gateway| GatewayStatus {
             open: count(&gateway.open),
             connections: count(&gateway.connections),

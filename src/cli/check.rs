@@ -1,4 +1,4 @@
-//! `wharfinger check`: config, policy, identity, directory and trail, one line each, nothing started.
+//! `wharfinger check`: config, policy, identity, directory, trail and inventory, one line each, nothing started.
 
 use std::io::Write;
 use std::path::Path;
@@ -60,6 +60,9 @@ pub(super) fn run(
         }
     }
     lines.line("trail", trail(&config.audit.database), Clone::clone)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let known = runtime.block_on(crate::inventory::check(&config.inventory, &config.audit.database));
+    lines.line("inventory", known, Clone::clone)?;
     Ok(if lines.failed { Outcome::No } else { Outcome::Done })
 }
 

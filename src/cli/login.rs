@@ -9,8 +9,8 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::args::{LoginArgs, WhoamiArgs};
 use super::client::Client;
+use super::login_args::{LoginArgs, WhoamiArgs};
 use super::{Outcome, device, docker_config, terminal};
 use crate::admin::{Credentials, LoginSettings};
 use crate::identity::{TOKEN_HEADER, WHOAMI_HEADER};

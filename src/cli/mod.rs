@@ -11,6 +11,7 @@ mod directory;
 mod docker_config;
 pub mod judge;
 mod login;
+mod login_args;
 mod output;
 mod policy;
 mod status;

@@ -19,6 +19,10 @@ pub(super) fn status(client: &Client, form: Output, out: &mut impl Write) -> any
         ("panics", status.panics.to_string()),
         ("directory", status.directory),
         ("trail", status.trail_failing.clone().unwrap_or_else(|| "ok".to_owned())),
+        ("objects known", status.inventory.objects.to_string()),
+        ("names looked up", status.inventory.looked_up.to_string()),
+        ("look-ups failed", status.inventory.failed.to_string()),
+        ("objects unlearned", status.inventory.unlearned.to_string()),
     ];
     if let Some(gateway) = status.gateway {
         rows.extend([

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::args::{Output, TokenCommand};
+use super::args::Output;
 use super::client::Client;
+use super::login_args::TokenCommand;
 use super::{Outcome, output};
 use crate::token::{Entry, Fresh, Wanted};
 

@@ -168,7 +168,7 @@ mod tests {
     fn an_unknown_key_is_an_error_with_line_column_and_the_nearest_known_key() {
         assert_eq!(
             error("[plugin]\n  sockt = \"/x\"\n"),
-            "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`, `gateway_key_file`)"
+            "w.toml:2:3: unknown key `sockt`; did you mean `socket`? (known here: `socket`, `deadline`, `minimum_api_version`, `gateway_key_file`)"
         );
         assert!(
             error("[plugins]\n").starts_with("w.toml:1:2: unknown key `plugins`; did you mean `plugin`?")

@@ -1,12 +1,12 @@
 //! Finds the route that the daemon would take: exact method, anchored path, first match in table order.
 
-use super::routes::{ROUTES, Route};
+use super::routes::{ANY, ROUTES, Route};
 
 /// The first route that matches, and the values of its path's variables in order.
 pub(super) fn find<'a>(method: &str, path: &'a str) -> Option<(&'static Route, Vec<&'a str>)> {
     ROUTES
         .iter()
-        .filter(|route| route.method == method)
+        .filter(|route| route.method == method || route.method == ANY)
         .find_map(|route| Some((route, variables(route.path, path)?)))
 }
 
@@ -72,6 +72,15 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_is_served_whatever_the_method_and_options_come_first() {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "BREW"] {
+            assert_eq!(found(method, "/debug/vars"), Some(("system.debug", vec![])), "{method}");
+        }
+        assert_eq!(found("POST", "/debug/pprof/heap"), Some(("system.debug", vec!["heap"])));
+        assert_eq!(found("OPTIONS", "/debug/vars").unwrap().0, "system.options");
+    }
+
+    #[test]
     fn only_the_exact_method_and_spelling_is_a_route() {
         for (method, path) in [
             ("HEAD", "/containers/json"),
@@ -81,7 +90,6 @@ mod tests {
             ("POST", "/containers/createx"),
             ("POST", "/xcontainers/create"),
             ("DELETE", "/containers/"),
-            ("POST", "/debug/vars"),
             ("GET", ""),
         ] {
             assert_eq!(found(method, path), None, "{method} {path}");

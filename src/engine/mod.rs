@@ -26,10 +26,11 @@ mod uri;
 
 pub use anchors::anchors;
 pub use body::Body;
-pub use classify::classify;
+pub use classify::{classify, classify_since};
 use json::Json;
 pub(crate) use labels::{is_field, is_reserved_label};
 pub use recognise::{Recognised, recognise};
+pub use uri::ApiVersion;
 
 /// The canonical form of an image's name as the daemon lists it; `None` for what is no name, such as `<none>:<none>`.
 pub fn canonical_image(text: &str) -> Option<String> {

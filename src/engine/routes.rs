@@ -6,10 +6,13 @@ use super::readers::{
 };
 use crate::authz::Action;
 
+/// The method of a route that the daemon serves whatever the method is.
+pub(super) const ANY: &str = "ANY";
+
 /// One route of the Engine API.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
-    /// The method, which must match exactly: `HEAD` is not `GET`.
+    /// The method, which must match exactly: `HEAD` is not `GET`. [`ANY`] is every method.
     pub(super) method: &'static str,
     /// The path in the daemon's own template form; `{x:.*}` spans slashes, `{x}` does not.
     pub(super) path: &'static str,
@@ -103,8 +106,8 @@ routes! {
 
     // The daemon.
     OPTIONS "/{anyroute:.*}"                     SystemOptions     "docker info"              Unread       plain::all;
-    GET     "/_ping"                             SystemPing        "docker version"           Unread       plain::all;
-    HEAD    "/_ping"                             SystemPing        "docker version"           Unread       plain::all;
+    GET     "/_ping"                             SystemPing        "any docker command"       Unread       plain::all;
+    HEAD    "/_ping"                             SystemPing        "any docker command"       Unread       plain::all;
     GET     "/events"                            SystemEvents      "docker events"            Unread       plain::all ["filters" "since" "until"];
     GET     "/info"                              SystemInfo        "docker info"              Unread       plain::all;
     GET     "/version"                           SystemVersion     "docker version"           Unread       plain::all;
@@ -186,15 +189,14 @@ routes! {
     POST    "/networks/prune"                    NetworkPrune      "docker network prune"     Empty        plain::all ["filters"];
     DELETE  "/networks/{id:.*}"                  NetworkDelete     "docker network rm"        Unread       plain::named;
 
-    // Profiles of the daemon's own process. Engines up to 27 answer every method here; only
-    // GET is known to us, so the others are refused.
-    GET     "/debug/vars"                        SystemDebug       "docker info"              Unread       plain::all;
-    GET     "/debug/pprof/"                      SystemDebug       "docker info"              Unread       plain::all;
-    GET     "/debug/pprof/cmdline"               SystemDebug       "docker info"              Unread       plain::all;
-    GET     "/debug/pprof/profile"               SystemDebug       "docker info"              Unread       plain::all;
-    GET     "/debug/pprof/symbol"                SystemDebug       "docker info"              Unread       plain::all;
-    GET     "/debug/pprof/trace"                 SystemDebug       "docker info"              Unread       plain::all;
-    GET     "/debug/pprof/{name}"                SystemDebug       "docker info"              Unread       plain::all;
+    // Profiles of the daemon's own process. Engines up to 27 answer every method here, newer ones GET.
+    ANY     "/debug/vars"                        SystemDebug       "docker info"              Unread       plain::all;
+    ANY     "/debug/pprof/"                      SystemDebug       "docker info"              Unread       plain::all;
+    ANY     "/debug/pprof/cmdline"               SystemDebug       "docker info"              Unread       plain::all;
+    ANY     "/debug/pprof/profile"               SystemDebug       "docker info"              Unread       plain::all;
+    ANY     "/debug/pprof/symbol"                SystemDebug       "docker info"              Unread       plain::all;
+    ANY     "/debug/pprof/trace"                 SystemDebug       "docker info"              Unread       plain::all;
+    ANY     "/debug/pprof/{name}"                SystemDebug       "docker info"              Unread       plain::all;
 }
 
 #[cfg(test)]
@@ -231,7 +233,11 @@ mod tests {
     #[test]
     fn every_verb_is_a_docker_command_and_no_key_is_read_both_once_and_as_a_list() {
         for route in ROUTES {
-            assert!(route.verb.starts_with("docker "), "{}", route.verb);
+            assert!(
+                route.verb.starts_with("docker ") || route.verb == "any docker command",
+                "{}",
+                route.verb
+            );
             let keys: BTreeSet<_> = route.once.iter().chain(route.all).collect();
             assert_eq!(keys.len(), route.once.len() + route.all.len(), "{} {}", route.method, route.path);
         }

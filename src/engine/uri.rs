@@ -4,17 +4,28 @@ use std::fmt;
 
 use super::{Refusal, RefusalCode};
 
-/// The oldest API version that is let through: before it, `start` takes a `HostConfig`.
-pub(crate) const MINIMUM_VERSION: ApiVersion = ApiVersion { major: 1, minor: 24 };
-
 /// The longest target that is read; dockerd itself takes a megabyte of headers.
 pub(crate) const TARGET_LIMIT: usize = 16 * 1024;
 
 /// A version of the Engine API, as in the prefix `/v1.41`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ApiVersion {
+pub struct ApiVersion {
     pub(crate) major: u32,
     pub(crate) minor: u32,
+}
+
+impl ApiVersion {
+    /// The oldest that is read: before it, `start` takes a `HostConfig`.
+    pub const OLDEST: Self = Self { major: 1, minor: 24 };
+
+    /// The version that is written `1.44`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        let number = |digits: &str| {
+            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+        };
+        Some(Self { major: number(major)?, minor: number(minor)? })
+    }
 }
 
 impl fmt::Display for ApiVersion {
@@ -35,9 +46,9 @@ pub(crate) struct Target {
     pub(crate) raw_query: String,
 }
 
-/// Reads a target, demanding at least [`MINIMUM_VERSION`].
+/// Reads a target, demanding at least [`ApiVersion::OLDEST`].
 pub(crate) fn read(target: &str) -> Result<Target, Refusal> {
-    read_since(target, MINIMUM_VERSION)
+    read_since(target, ApiVersion::OLDEST)
 }
 
 /// Reads a target, demanding at least the version `minimum` where one is named.

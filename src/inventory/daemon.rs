@@ -74,28 +74,33 @@ impl Daemon {
     pub(super) async fn get(&self, target: &str, limit: usize) -> Result<(StatusCode, Bytes), AskError> {
         let Ok(_slot) = self.slots.acquire().await else { return Err(AskError::Deadline) };
         let token = self.passes.issue((self.secret)(), target);
-        let answer = self.exchange(target, &token, limit).await;
+        let answer = self.exchange(target, Some(&token), limit).await;
         // A caller that gave up leaves the pass: dockerd still asks about the call that is on its way.
         self.passes.withdraw(&token);
         answer
     }
 
+    /// Whether anybody answers, asked as anybody may; whatever the answer says.
+    pub(super) async fn ping(&self) -> Result<StatusCode, AskError> {
+        self.exchange("/_ping", None, ANSWER_LIMIT).await.map(|(status, _)| status)
+    }
+
     async fn exchange(
         &self,
         target: &str,
-        token: &str,
+        token: Option<&str>,
         limit: usize,
     ) -> Result<(StatusCode, Bytes), AskError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| AskError::Connect { socket: self.socket.clone(), error })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let request = Request::builder()
-            .method(METHOD)
-            .uri(target)
-            .header(HOST, "docker")
-            .header(HEADER, token)
-            .body(Empty::<Bytes>::new());
+        let request = Request::builder().method(METHOD).uri(target).header(HOST, "docker");
+        let request = match token {
+            Some(token) => request.header(HEADER, token),
+            None => request,
+        };
+        let request = request.body(Empty::<Bytes>::new());
         // What we ask is made of plain characters; if it ever is not, there is no answer.
         let Ok(request) = request else { return Err(AskError::BrokenOff) };
         let answer = async {

@@ -4,6 +4,7 @@
 //! that its creation was decided for. Names are looked up when they are asked for and never kept, labels prove
 //! nothing. What was created before Wharfinger, past it, or while it could not learn, is nobody's.
 
+mod check;
 mod daemon;
 mod expected;
 mod identify;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+pub use check::check;
 pub use expected::Expected;
 pub use identify::Found;
 pub use passes::HEADER as SELF_HEADER;

@@ -50,6 +50,14 @@ impl Records {
         Ok(Self { path: path.to_owned(), connection: store::open(path, &SCHEMA, BUSY)? })
     }
 
+    /// How many objects the file at `path` knows; nothing is made or changed.
+    pub(super) fn count(path: &Path) -> Result<i64, StoreError> {
+        let connection = store::open_read_only(path, &SCHEMA, BUSY)?;
+        connection
+            .query_row("SELECT count(*) FROM objects", [], |row| row.get(0))
+            .map_err(|error| StoreError::from_sqlite(path, &error))
+    }
+
     /// Every object, oldest first.
     pub(super) fn all(&self) -> Result<Vec<Row>, StoreError> {
         self.read().map_err(|error| StoreError::from_sqlite(&self.path, &error))

@@ -109,7 +109,7 @@ impl Handler {
             object: call.as_ref().and_then(|call| call.object.clone()),
             status: question.response_status_code,
             outcome: outcome(operation, question.response_status_code),
-            created: question.response_body.as_deref().and_then(created),
+            created: question.response_body.as_deref().and_then(|body| created(operation?, body)),
             elapsed_us: call.as_ref().map(|call| micros(call.since)),
         };
         if let Some(expected) = call.as_mut().and_then(|call| call.expected.take()) {
@@ -285,14 +285,26 @@ fn content(question: &Question) -> ContentHash {
     )
 }
 
-/// The id or name of what a call created, as the Engine API's create answers hold it.
-fn created(body: &[u8]) -> Option<String> {
+/// The id of what a call created, as the Engine API's answers to creations hold it. Others hold ids as well: of what
+/// was read.
+fn created(operation: Action, body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Created {
         #[serde(rename = "Id", alias = "ID")]
         id: Option<String>,
     }
-    serde_json::from_slice::<Created>(body).ok()?.id.filter(|id| !id.is_empty() && id.len() <= 128)
+    let creates = matches!(
+        operation,
+        Action::ContainerCreate
+            | Action::ContainerExec
+            | Action::ImageCommit
+            | Action::NetworkCreate
+            | Action::ServiceCreate
+            | Action::SecretCreate
+            | Action::ConfigCreate
+    );
+    let created = creates.then(|| serde_json::from_slice::<Created>(body).ok()).flatten();
+    created?.id.filter(|id| !id.is_empty() && id.len() <= 128)
 }
 
 fn micros(since: Instant) -> u64 {
@@ -308,6 +320,7 @@ pub(super) mod tests {
 
     use super::{Handler, Judge, Question, Settings, Sources};
     use crate::audit::{self, Trail};
+    use crate::authz::Action;
     use crate::directory::Directory;
     use crate::identity::Identifier;
     use crate::inventory::{self, Inventory};
@@ -329,6 +342,7 @@ pub(super) mod tests {
             policy: Arc::new(Store::open(PolicySource::Embedded).unwrap()),
             inventory: Arc::new(inventory),
             hostfs: crate::hostfs::HostFs::new(crate::hostfs::Settings::default()),
+            minimum_api_version: crate::engine::ApiVersion::OLDEST,
         };
         Arc::new(Handler::new(
             Settings::default(),
@@ -405,6 +419,18 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn calls_of_an_older_api_version_than_the_settings_say_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut handler = handler(&directory, epoch);
+        Arc::get_mut(&mut handler).unwrap().judge.minimum_api_version =
+            crate::engine::ApiVersion::parse("1.41").unwrap();
+        let denied = json(&handler.request(question("GET", "/v1.40/_ping")).await);
+        let message = denied["Msg"].as_str().unwrap();
+        assert!(message.starts_with("refused: API version 1.40 is older than 1.41"), "{message}");
+        assert_eq!(json(&handler.request(question("GET", "/v1.41/_ping")).await)["Allow"], true);
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_recorded_is_denied() {
         let directory = tempfile::tempdir().unwrap();
         let handler = handler(&directory, epoch);
@@ -428,6 +454,23 @@ pub(super) mod tests {
         let denied = json(&handler.request(claim).await);
         assert_eq!(denied["Allow"], false);
         assert!(denied["Msg"].as_str().unwrap().contains("`X-Wharfinger-Self`"), "{denied}");
+    }
+
+    #[test]
+    fn only_the_answer_to_a_creation_names_what_was_created() {
+        let created = |operation, body: &str| super::created(operation, body.as_bytes());
+        let (id, swarm) = (r#"{"Id":"ab12"}"#, r#"{"ID":"ab12"}"#);
+        for (operation, body) in
+            [(Action::ContainerCreate, id), (Action::ImageCommit, id), (Action::SecretCreate, swarm)]
+        {
+            assert_eq!(created(operation, body).as_deref(), Some("ab12"), "{operation}");
+        }
+        for operation in
+            [Action::SwarmInspect, Action::NodeInspect, Action::ContainerInspect, Action::SystemInfo]
+        {
+            assert_eq!((created(operation, id), created(operation, swarm)), (None, None), "{operation}");
+        }
+        assert_eq!(created(Action::ContainerCreate, r#"{"Id":""}"#), None);
     }
 
     #[tokio::test]
@@ -468,7 +511,11 @@ pub(super) mod tests {
             ("[]", None),
             ("{", None),
         ] {
-            assert_eq!(super::created(body.as_bytes()).as_deref(), expected, "{body}");
+            assert_eq!(
+                super::created(Action::ContainerCreate, body.as_bytes()).as_deref(),
+                expected,
+                "{body}"
+            );
         }
     }
 }

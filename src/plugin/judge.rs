@@ -8,7 +8,7 @@ use super::ticket::{Holder, Ticket};
 use super::wire::Question;
 use crate::authz::{Action, Cause, Decision, Denial, Subject};
 use crate::directory::{Directory, DirectoryError};
-use crate::engine::{self, Call, Classified, Door, Refusal};
+use crate::engine::{self, ApiVersion, Call, Classified, Door, Refusal};
 use crate::hostfs::HostFs;
 use crate::identity::{Evidence, GATEWAY_HEADER, Identified, Identifier, WHOAMI_HEADER};
 use crate::inventory::{Expected, Inventory};
@@ -65,6 +65,8 @@ pub struct Judge {
     pub inventory: Arc<Inventory>,
     /// What host paths lead to.
     pub hostfs: HostFs,
+    /// Calls of an older API version are refused.
+    pub minimum_api_version: ApiVersion,
 }
 
 impl Judge {
@@ -81,7 +83,7 @@ impl Judge {
     async fn decide(&self, question: &Question, shown: &Shown, now: Timestamp) -> Judged {
         // One policy version from here on, however often it is replaced meanwhile.
         let policy = self.policy.current();
-        let read = read(question, shown);
+        let read = read(question, shown, self.minimum_api_version);
         let evidence = Evidence {
             user: &question.user,
             auth_method: &question.user_auth_n_method,
@@ -176,7 +178,7 @@ fn who(judged: &Judged) -> String {
 }
 
 /// Reads the call, from whichever door it was seen; what the gateway refuses is not read again.
-fn read(question: &Question, shown: &Shown) -> Result<Classified, Refusal> {
+fn read(question: &Question, shown: &Shown, minimum: ApiVersion) -> Result<Classified, Refusal> {
     let door = match shown {
         Shown::Ticket(ticket) => match &ticket.refusal {
             Some(refusal) => return Err(refusal.clone()),
@@ -184,13 +186,14 @@ fn read(question: &Question, shown: &Shown) -> Result<Classified, Refusal> {
         },
         Shown::Nothing | Shown::Forgery => Door::Plugin,
     };
-    engine::classify(&Call {
+    let call = Call {
         method: &question.request_method,
         uri: &question.request_uri,
         headers: &question.request_headers,
         body: question.request_body.as_deref(),
         door,
-    })
+    };
+    engine::classify_since(&call, minimum)
 }
 
 /// What is wrong with what was shown of the gateway, if anything is.

@@ -92,6 +92,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy: Arc::clone(&policy),
         inventory: Arc::clone(&inventory),
         hostfs: HostFs::new(config.host_paths),
+        minimum_api_version: config.plugin.minimum_api_version,
     };
     let tickets = Arc::new(Tickets::default());
     let handler =
@@ -126,6 +127,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         directory: Arc::clone(&directory),
         counters,
         gateway: users.as_ref().map(Users::counters),
+        inventory: Arc::clone(&inventory),
         reload: reload.as_action(),
         started: (sources.now)(),
         tokens,

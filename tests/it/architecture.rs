@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("hostfs", "authz config::duration engine"),
     ("plugin", "audit authz config::duration directory engine hostfs identity inventory policy"),
     ("gateway", "audit authz config::duration engine identity inventory plugin policy"),
-    ("admin", "audit authz directory gateway identity plugin policy token"),
+    ("admin", "audit authz directory gateway identity inventory plugin policy token"),
     ("config", "admin audit directory gateway hostfs identity inventory plugin policy token"),
     ("serve", "admin audit config directory gateway hostfs identity inventory plugin policy token"),
     (

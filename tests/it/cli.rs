@@ -73,11 +73,13 @@ fn a_good_config_is_checked_line_by_line() {
         "ok      identity: ",
         "ok      directory: ",
         "ok      trail: ",
+        "ok      inventory: ",
     ] {
         assert!(text.contains(line), "{text}");
     }
     assert!(text.contains("`alice` has no groups"), "{text}");
     assert!(!directory.path().join("audit.db").exists(), "check made a file");
+    assert!(!directory.path().join("inventory.db").exists(), "check made a file");
 }
 
 #[test]

@@ -11,8 +11,9 @@ const RANGE_LIMIT: u16 = 64;
 
 /// `PortBindings`: container port to host ports.
 ///
-/// A binding to one address of the host needs the same as one to all of them: which addresses
-/// other machines reach is the host's affair.
+/// A binding to one address of the host needs the same as one to all of them. Which addresses other machines
+/// reach is the host's affair, and a rule for `127.0.0.1` would promise what engines before 28 do not keep:
+/// there, whoever is on the same network segment reaches such a port too.
 pub(super) fn port_bindings(needs: &mut Needs, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
     for (port, bindings) in fields.map(name)?.entries() {
         let path = fields.path_of(name);

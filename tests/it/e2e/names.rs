@@ -41,6 +41,17 @@ fn a_permission_on_a_name_holds_by_id_and_a_denial_is_not_evaded_by_one() {
         let (message, _) = denial(wharf.docker("dave", &["logs", text]));
         assert!(message.contains("role `guest` denies it"), "{text}: {message}");
     }
+
+    let count = |what: &str| {
+        let status = wharf.wharfinger.cli(&["status"]).ok();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap().to_owned();
+        line.split_whitespace().last().unwrap().parse::<u64>().unwrap()
+    };
+    assert!(count("objects known") >= 3 && count("names looked up") >= 10);
+    assert_eq!((count("look-ups failed"), count("objects unlearned")), (0, 0));
+    let checked = wharf.wharfinger.cli(&["check"]).ok();
+    let line = checked.lines().find(|line| line.starts_with("ok      inventory: ")).unwrap();
+    assert!(line.contains(" objects; dockerd answers on `"), "{line}");
 }
 
 #[test]

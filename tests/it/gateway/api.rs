@@ -30,7 +30,7 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
     ("GET", "/v1.41/networks?filters=%7B%22name%22%3A%5B%22none%22%5D%7D", "", ""),
     ("GET", "/v1.41/events?since=1&until=2", "", ""),
     ("GET", "/v1.41/nodes", "", ""),
-    ("POST", "/v1.41/containers/nobody/wait?condition=removed", "", ""),
+    ("POST", "/v1.41/containers/nobody/wait?condition=removed", "Content-Length: 0\r\n", ""),
     ("POST", "/v1.41/containers/web/resize?h=40&w=100", "Content-Length: 0\r\n", ""),
     ("POST", "/v1.41/containers/web/start", "Content-Length: 0\r\nContent-Type: text/plain\r\n", ""),
     ("POST", "/v1.41/containers/nobody/kill?signal=KILL", "Content-Length: 0\r\n", ""),
@@ -39,8 +39,6 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
     ("POST", "/v1.41/containers/create?name=other", CHUNKED, "{\"Image\":\"busybox\",\"Cmd\":[\"true\"]}"),
     ("DELETE", "/v1.41/containers/other?force=1", "", ""),
     ("DELETE", "/v1.41/containers/other", "", ""),
-    ("POST", "/v1.41/volumes/create", "Content-Type: application/json\r\n", "{\"Name\":\"data\"}"),
-    ("DELETE", "/v1.41/volumes/data", "", ""),
     ("POST", "/v1.41/containers/web/attach?logs=1&stdout=1&stderr=1", "Content-Length: 0\r\n", ""),
     ("POST", "/v1.41/containers/web/attach?logs=1&stdout=1", UPGRADED, ""),
 ];

@@ -1,4 +1,5 @@
 //! The handle by which the plugin knows a call of the gateway's: nobody else gets anything for it.
+#![allow(clippy::string_slice, reason = "a cut at the wrong place fails the test, and the text is short")]
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -68,11 +69,11 @@ fn a_handle_is_good_once_and_for_its_own_call_alone() {
     let first = asking.join().unwrap();
 
     // One that was not shown around works once.
-    let (asking, heard) = ask("/v1.41/info");
+    let (asking, heard) = ask("/v1.41/version");
     let handle = heard.handle().to_owned();
     heard.go_on.send(()).unwrap();
     assert_eq!(asking.join().unwrap().0, 200);
-    let (status, body) = with(&handle, "GET", "/v1.41/info");
+    let (status, body) = with(&handle, "GET", "/v1.41/version");
     assert_eq!(status, 403, "{body}");
     assert!(matches!(first.0, 200 | 403), "{first:?}");
 }
@@ -105,9 +106,13 @@ fn relay(mut client: UnixStream, daemon: &Path, tell: &Sender<Heard>) {
         }
         request.push(byte[0]);
     }
-    let (go_on, wait) = channel();
-    tell.send(Heard { request: String::from_utf8_lossy(&request).into_owned(), go_on }).unwrap();
-    wait.recv().unwrap();
+    let text = String::from_utf8_lossy(&request).into_owned();
+    // What is looked up besides goes on at once.
+    if text.contains("/info") || text.contains("/version") {
+        let (go_on, wait) = channel();
+        tell.send(Heard { request: text, go_on }).unwrap();
+        wait.recv().unwrap();
+    }
     let mut daemon = UnixStream::connect(daemon).unwrap();
     daemon.write_all(&request).unwrap();
     drop(std::io::copy(&mut daemon, &mut client));
