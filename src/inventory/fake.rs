@@ -28,6 +28,8 @@ struct State {
     objects: Vec<(Kind, String, Vec<String>)>,
     /// ID, container, whether with all privileges.
     execs: Vec<(String, String, bool)>,
+    /// What is mounted in containers, by their ID.
+    mounts: std::collections::HashMap<String, serde_json::Value>,
     asked: Vec<String>,
     failing: bool,
     silent: bool,
@@ -67,6 +69,11 @@ impl Fake {
     /// A command that was prepared in a container.
     pub(super) fn add_exec(&self, id: &str, container: &str, privileged: bool) {
         self.state.lock().unwrap().execs.push((id.to_owned(), container.to_owned(), privileged));
+    }
+
+    /// Says what is mounted in a container.
+    pub(super) fn mount(&self, id: &str, mounts: &serde_json::Value) {
+        self.state.lock().unwrap().mounts.insert(id.to_owned(), mounts.clone());
     }
 
     pub(super) fn remove(&self, id: &str) {
@@ -170,7 +177,8 @@ fn answer(state: &Mutex<State>, request: &Request<Incoming>) -> Option<Response<
     };
     match target.split('?').next().unwrap() {
         "/containers/json" => {
-            respond(200, list(Kind::Container, |id, names| serde_json::json!({"Id": id, "Names": names})))
+            let show = |(_, id, names): &(Kind, String, Vec<String>)| serde_json::json!({"Id": id, "Names": names, "Mounts": state.mounts.get(id)});
+            respond(200, of(Kind::Container).map(show).collect())
         }
         "/networks" => {
             respond(200, list(Kind::Network, |id, names| serde_json::json!({"Id": id, "Name": names[0]})))

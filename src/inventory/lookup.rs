@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::daemon::{ANSWER_LIMIT, AskError, Daemon};
+use super::mounts::Mount;
 use crate::authz::Kind;
 
 /// How the daemon lists a kind of object, and how its filters are written.
@@ -52,6 +53,7 @@ struct Listed {
     name: String,
     names: Option<Vec<String>>,
     spec: Option<Spec>,
+    mounts: Option<Vec<Mount>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +79,8 @@ pub(super) struct Candidate {
     pub(super) id: String,
     /// Its names; those of a container also as links call it, `other/alias`.
     pub(super) names: Vec<String>,
+    /// What is mounted in a container.
+    pub(super) mounts: Vec<Mount>,
 }
 
 /// All objects that the daemon could take `text` for, in whatever order it tries.
@@ -206,7 +210,8 @@ impl Listed {
         let spec = self.spec.map(|spec| spec.name);
         let all = [self.name].into_iter().chain(spec).chain(self.names.into_iter().flatten());
         let bare = |name: String| name.strip_prefix('/').map(str::to_owned).unwrap_or(name);
-        Candidate { id: self.id, names: all.map(bare).filter(|name| !name.is_empty()).collect() }
+        let names = all.map(bare).filter(|name| !name.is_empty()).collect();
+        Candidate { id: self.id, names, mounts: self.mounts.unwrap_or_default() }
     }
 
     fn could_be(&self, text: &str) -> bool {
@@ -267,7 +272,7 @@ mod tests {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             assert_eq!(
                 candidates(&fake.daemon(), kind, "web").await.unwrap(),
-                [Candidate { id: id.to_owned(), names }]
+                [Candidate { id: id.to_owned(), names, mounts: Vec::new() }]
             );
         }
     }

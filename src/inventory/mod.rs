@@ -12,6 +12,7 @@ mod images;
 mod learn;
 mod lookup;
 mod meanings;
+mod mounts;
 mod objects;
 mod passes;
 mod pending;

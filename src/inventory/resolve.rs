@@ -12,7 +12,7 @@ use super::daemon::{AskError, Daemon};
 use super::images::{self, Image};
 use super::lookup::{self, Candidate};
 use super::objects::Key;
-use super::{Inventory, meanings};
+use super::{Inventory, meanings, mounts};
 use crate::authz::{Index, Kind, Need, Owner, Requirement, Requirements, Resource, Subject};
 
 /// Different names in one call that are looked up; what the others stand for stays unknown.
@@ -67,7 +67,8 @@ impl Inventory {
             }
         }
         let disguised = meanings::could_be_host_network(index, subject, requirements);
-        for key in &disguised {
+        let reached = mounts::reached(index, subject, requirements);
+        for key in disguised.iter().chain(&reached) {
             asked.entry(key.clone()).or_default().meaning = true;
         }
         if asked.is_empty() {
@@ -78,6 +79,12 @@ impl Inventory {
         let open: Vec<Key> = open.map(|(key, _)| key.clone()).collect();
         self.look_up(open, &mut answers).await;
         meanings::add_host_network(&disguised, &answers, requirements);
+        for mounted in mounts::needed(&reached, &answers) {
+            let key = key_of(&mounted);
+            let owner = self.ledger.objects().get(&key).map(|(owner, _)| owner);
+            answers.entry(key).or_insert(Answer { owner, found: None });
+            requirements.push(mounted);
+        }
         meanings::renamed(requirements, &mut answers);
         let meant = |key: &Key| asked.get(key).is_some_and(|asked| asked.meaning);
         meanings::assign(requirements, &answers, meant);

@@ -27,7 +27,8 @@ fn with_share(dir: &Path) -> String {
         "{SHIPPED}\np, role:developer, host.mount, path:{at}/**, allow\n\
          p, role:developer, host.mount-readonly, path:{at}/**, allow\n\
          p, role:tester, host.mount-readonly, path:{at}/**, allow\n\
-         p, role:tester, host.mount-unguarded, path:{at}/open, allow\n"
+         p, role:tester, host.mount-unguarded, path:{at}/open, allow\n\
+         p, role:developer, set:cp, container:*, allow\n"
     );
     fs::write(dir.join("policy.csv"), policy).unwrap();
     format!("[policy]\nfile = {:?}\n", dir.join("policy.csv"))
@@ -103,6 +104,29 @@ fn what_is_not_there_is_judged_where_the_daemon_makes_it() {
     let below = format!("{}:/x", share.at("there/new").display());
     denial(share.0.docker("alice", &["run", "--rm", "--network", "none", "-v", &below, "busybox", "true"]));
     assert!(!share.0.ground.path().join("private/new").exists());
+}
+
+#[test]
+fn the_files_of_a_container_are_copied_only_by_whoever_may_mount_what_is_mounted_there() {
+    let share = Share::new();
+    let made = |name: &str, path: &Path| {
+        let bind = format!("{}:/x:ro", path.display());
+        share.0.docker("carol", &["create", "--name", name, "-v", &bind, "busybox", "true"]).ok()
+    };
+    let id = made("host", Path::new("/etc"));
+    made("shared", &share.at("data"));
+    let copy = |container: &str| {
+        share.0.docker("alice", &["cp", &format!("{container}:/x"), share.at("copy").to_str().unwrap()])
+    };
+    for container in ["host", &id, id.get(..7).unwrap()] {
+        let (message, _) = denial(copy(container));
+        assert!(
+            message.contains("host.mount-readonly path:/etc, host.mount-sensitive path:/etc"),
+            "{message}"
+        );
+    }
+    copy("shared").ok();
+    assert!(share.at("copy").exists());
 }
 
 #[test]
