@@ -246,8 +246,9 @@ fn a_kill_in_the_middle_of_changes_leaves_one_of_the_versions_and_nothing_betwee
     let base = daemon.ok(&["policy", "export"]);
     // Each change swaps many lines for as many others: a mixture would show.
     let text = |n: u32| {
-        let lines: String = (0..300).map(|user| format!("g, user:v{n}-u{user}, role:viewer\n")).collect();
-        format!("{base}\n{lines}")
+        let lines: Vec<String> =
+            (0..300).map(|user| format!("g, user:v{n}-u{user}, role:viewer\n")).collect();
+        format!("{base}\n{}", lines.concat())
     };
     let mut number = 1;
     for round in 0..4_u64 {
