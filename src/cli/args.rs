@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::args_policy::{
-    ChangeArgs, GrantCommand, OutputArgs, PolicyCommand, RoleCommand, SetCommand, WhoArgs,
-};
+use super::args_elevate::{AllowFromArgs, ElevateArgs};
+use super::args_policy::{GrantCommand, OutputArgs, PolicyCommand, RoleCommand, SetCommand, WhoArgs};
 use super::login_args::{LOGIN_HELP, LoginArgs, TokenCommand, WhoamiArgs};
 
 /// Role-based access control and an audit trail for the Docker daemon.
@@ -133,43 +132,14 @@ pub(super) enum Command {
                             Examples:\n  wharfinger elevate operator --for 30m --reason 'ticket 4711'\n  \
                             wharfinger elevate --waiting"
     )]
-    Elevate {
-        /// The role
-        #[arg(required_unless_present_any = ["approve", "waiting"])]
-        role: Option<String>,
-        /// For how long, such as `30m`; at most 24 hours
-        #[arg(long = "for", value_name = "TIME", default_value = "30m")]
-        time: String,
-        /// Why
-        #[arg(long, value_name = "TEXT", required_unless_present_any = ["approve", "waiting"])]
-        reason: Option<String>,
-        /// Approve somebody else's request
-        #[arg(long, value_name = "ID", conflicts_with_all = ["role", "waiting"])]
-        approve: Option<String>,
-        /// List the requests that wait for an approval
-        #[arg(long, conflicts_with = "role")]
-        waiting: bool,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
+    Elevate(ElevateArgs),
     /// Add the smallest permission that would have permitted a denied call
     #[command(
         after_help = "Shows the change and asks before it is made. The permission goes into a role of the user's own,\n\
                             unless --role names another.\n\
                             Example: wharfinger allow-from 01KB --reason 'ticket 4711'"
     )]
-    AllowFrom {
-        /// Decision id, or the beginning of one
-        id: String,
-        /// The role that gets the permission
-        #[arg(long, value_name = "ROLE")]
-        role: Option<String>,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
-        #[command(flatten)]
-        change: ChangeArgs,
-    },
+    AllowFrom(AllowFromArgs),
     /// Ask the running daemon about its directory
     #[command(subcommand)]
     Directory(DirectoryCommand),

@@ -3,14 +3,26 @@
 use std::io::Write;
 
 use super::args::Output;
+use super::args_elevate::ElevateArgs;
 use super::args_policy::ChangeArgs;
 use super::client::Client;
 use super::{Outcome, can, change, output, roles};
 use crate::admin::{ChangeAsked, Draft, ElevateAsked, Elevated, Elevations};
 use crate::policy::{EditKind, EditRequest};
 
+/// Takes a role, approves that somebody does, or lists who asks.
+pub(super) fn run(args: ElevateArgs, client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
+    match (args.approve, args.role) {
+        (Some(id), _) => approve(&id, client, out),
+        (None, Some(role)) if !args.waiting => {
+            elevate(&role, &args.time, args.reason.as_deref().unwrap_or_default(), client, out)
+        }
+        (None, _) => waiting(args.output.output, client, out),
+    }
+}
+
 /// Takes a role for a while.
-pub(super) fn elevate(
+fn elevate(
     role: &str,
     time: &str,
     reason: &str,
@@ -22,14 +34,14 @@ pub(super) fn elevate(
 }
 
 /// Approves somebody else's request.
-pub(super) fn approve(id: &str, client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
+fn approve(id: &str, client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     anyhow::ensure!(is_id, "`{}` is no request's id; see `wharfinger elevate --waiting`", change::shown(id));
     tell(&client.post(&format!("/v1/elevations/{id}/approve"), None)?, out)
 }
 
 /// Lists the requests that wait.
-pub(super) fn waiting(form: Output, client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
+fn waiting(form: Output, client: &Client, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let found: Elevations = serde_json::from_slice(&client.get("/v1/elevations", &[])?)?;
     let rows: Vec<Vec<String>> = found
         .waiting

@@ -2,6 +2,7 @@
 
 mod actions;
 mod args;
+mod args_elevate;
 mod args_policy;
 pub mod audit;
 mod can;
@@ -118,19 +119,10 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<Outcome> {
         Command::Simulate { who, output, command } => {
             simulate::run(&command, &who, output.output, &client()?, out)
         }
-        Command::Elevate { role, time, reason, approve, waiting, output } => {
+        Command::Elevate(args) => elevate::run(args, &client()?, out),
+        Command::AllowFrom(args) => {
             let client = client()?;
-            match (approve, role) {
-                (Some(id), _) => elevate::approve(&id, &client, out),
-                (None, Some(role)) if !waiting => {
-                    elevate::elevate(&role, &time, reason.as_deref().unwrap_or_default(), &client, out)
-                }
-                (None, _) => elevate::waiting(output.output, &client, out),
-            }
-        }
-        Command::AllowFrom { id, role, yes, change } => {
-            let client = client()?;
-            can::allow_from(&trail::get(&client, &id)?, role, yes, &change, &client, out)
+            can::allow_from(&trail::get(&client, &args.id)?, args.role, args.yes, &args.change, &client, out)
         }
         Command::Directory(command) => directory::run(command, &client()?, out),
         Command::Login(args) => login::login(&args, &config_of_a_user(cli.config.as_deref())?.login, out),
