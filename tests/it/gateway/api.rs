@@ -39,7 +39,6 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
     ("POST", "/v1.41/containers/create?name=other", CHUNKED, "{\"Image\":\"busybox\",\"Cmd\":[\"true\"]}"),
     ("DELETE", "/v1.41/containers/other?force=1", "", ""),
     ("DELETE", "/v1.41/containers/other", "", ""),
-    ("POST", "/v1.41/containers/web/attach?logs=1&stdout=1&stderr=1", "Content-Length: 0\r\n", ""),
     ("POST", "/v1.41/containers/web/attach?logs=1&stdout=1", UPGRADED, ""),
 ];
 
