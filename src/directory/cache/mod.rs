@@ -4,11 +4,11 @@
 //! where the directory cannot be asked does an old answer serve on, marked as stale, until [`Limits::grace`]
 //! is over; "no such user" and "refused" count at once, and are never stale.
 
+mod limits;
 mod tally;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{DirectoryError, Looked};
+pub(super) use limits::{Limits, MAX_NAMES};
+use limits::{moment_of, refresh_at};
 pub use tally::CacheStatus;
 use tally::Tally;
 
@@ -36,26 +38,6 @@ pub(super) type Source = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Answe
 
 /// A monotonic clock: the time since some moment in the past.
 pub(super) type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
-
-/// How long answers serve.
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
-    /// How long a good answer is fresh.
-    pub(super) ttl: Duration,
-    /// How long "no such user" and "refused" serve.
-    pub(super) negative_ttl: Duration,
-    /// How old a good answer may get while the directory is down.
-    pub(super) grace: Duration,
-    /// The longest time that a caller waits.
-    pub(super) call_deadline: Duration,
-    /// The largest number of users.
-    pub(super) max_entries: usize,
-    /// The largest number of group names in all answers together.
-    pub(super) max_names: usize,
-}
-
-/// How many group names are kept, unless it is to be another number; with 24 letters each they take some 50 MiB.
-pub(super) const MAX_NAMES: usize = 1_000_000;
 
 /// The cache; clones are the same one.
 #[derive(Clone)]
@@ -416,20 +398,6 @@ fn may_ask(entry: Option<&Entry>, down: Option<&Down>, now: Duration) -> bool {
 
 fn late() -> DirectoryError {
     DirectoryError::Unavailable("the directory did not answer in time".to_owned())
-}
-
-/// Half of the time to live and up to an eighth more, by the name, so that users who came together are not
-/// asked for together for ever.
-fn refresh_at(user: &str, ttl: Duration) -> Duration {
-    ttl / 2 + moment_of(user, ttl / 8)
-}
-
-/// A moment in the span that is the name's own.
-fn moment_of(user: &str, span: Duration) -> Duration {
-    let mut hasher = DefaultHasher::new();
-    user.hash(&mut hasher);
-    let part = u32::try_from(hasher.finish() % 64).unwrap_or_default();
-    span * part / 64
 }
 
 #[cfg(test)]

@@ -117,7 +117,10 @@ fn events_are_those_of_what_is_his_own_also_of_what_is_gone() {
             .collect()
     };
     let history = |user: &str| {
-        quay.docker(user, &["events", "--since", "0", "--until", "0s", "--format", "{{json .}}"]).ok()
+        // To the nanosecond: of `0s` the command line makes the beginning of this second.
+        let now = jiff::Timestamp::now();
+        let until = format!("{}.{:09}", now.as_second(), now.subsec_nanosecond());
+        quay.docker(user, &["events", "--since", "0", "--until", &until, "--format", "{{json .}}"]).ok()
     };
     let told = actions(&history(HIS));
     for (action, name) in [
