@@ -3,6 +3,14 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+/// After a failure, this long passes until the next question: while the directory is down, for all users
+/// together, and otherwise for the user whose answer was not whole.
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Once the directory answers again, users with old answers are asked for over so long, each at a moment of its
+/// own, and not all at once.
+pub(super) const RECOVERY: Duration = Duration::from_secs(5);
+
 /// How long answers serve.
 #[derive(Clone, Debug)]
 pub(in crate::directory) struct Limits {

@@ -18,17 +18,9 @@ use tokio::time::timeout;
 
 use super::{DirectoryError, Looked};
 pub(super) use limits::{Limits, MAX_NAMES};
-use limits::{moment_of, refresh_at};
+use limits::{PROBE_EVERY, RECOVERY, moment_of, refresh_at};
 pub use tally::CacheStatus;
 use tally::Tally;
-
-/// After a failure, this long passes until the next question: while the directory is down, for all users
-/// together, and otherwise for the user whose answer was not whole.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
-
-/// Once the directory answers again, users with old answers are asked for over so long, each at a moment of its
-/// own, and not all at once.
-const RECOVERY: Duration = Duration::from_secs(5);
 
 /// A directory's answer.
 type Answer = Result<Looked, DirectoryError>;
